@@ -1,0 +1,59 @@
+.DEFAULT_GOAL := help
+.PHONY: help run setup test check demo bench lock clean
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+PROJECTS := libs/events libs/ops services/gateway services/parties services/library
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-annotate --no-header \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+CHECKED := libs services tests $(wildcard bench)
+
+help: ## Show what can be asked for
+	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: .venv/.runtime ## Start everything on this machine; Ctrl-C stops it
+	@exec $(BIN)/matinee up
+
+setup: .venv/.dev ## Make .venv with everything that tests and checks need
+
+test: check ## Everything: the checks, then every test with real servers
+	@$(BIN)/pytest
+
+check: .venv/.dev ## Format, lint, types, import direction and unit tests, in seconds
+	@$(BIN)/ruff format --check --quiet $(CHECKED)
+	@$(BIN)/ruff check --quiet $(CHECKED)
+	@$(BIN)/mypy $(CHECKED)
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/pytest --quiet tests/unit
+
+demo: .venv/.runtime ## Two guests watch together, against a running `make run`
+	@$(BIN)/matinee demo
+
+bench: .venv/.dev ## Run every bench, one after the other
+	@$(BIN)/python -m bench
+
+bench-%: .venv/.dev ## Run one bench: make bench-fanout
+	@$(BIN)/python -m bench $*
+
+lock: .venv/.dev ## Resolve requirements*.in anew (needs pip-tools)
+	@$(PIP) install pip-tools
+	@$(COMPILE) --output-file requirements.lock requirements.in
+	@$(COMPILE) --output-file requirements-dev.lock requirements-dev.in
+
+clean: ## Remove .venv, caches and the data under .matinee
+	@rm -rf .venv .matinee .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.runtime: requirements.lock $(PROJECTS:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Matinee needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 ...")'
+	@echo "Setting up .venv from requirements.lock (once; takes about half a minute)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-build-isolation --no-deps $(PROJECTS:%=-e %)
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements-dev.lock
+	@echo "Adding what tests and checks need from requirements-dev.lock"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@

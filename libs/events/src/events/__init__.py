@@ -1,0 +1,1 @@
+"""The spine that every service is built on."""

@@ -1,0 +1,1 @@
+"""What each person watches, and how far they are."""

@@ -1,0 +1,1 @@
+"""Rooms whose members watch together."""

@@ -1,7 +1,7 @@
 """Real servers for the tests that ask for them.
 
-`servers`  one NATS and one PostgreSQL for the whole run, on free ports in a temporary folder, with every stream and role
-           provisioned and the same permissions as in production. It belongs to no event loop.
+`servers`  one NATS and one PostgreSQL for the whole run, on free ports in a temporary folder, with every stream
+           and role provisioned and the same permissions as in production. It belongs to no event loop.
            `servers.nats_url("parties")`, `servers.nats_url()` (the operator), `servers.database_url("parties")`,
            `servers.admin_database_url`, `servers.keys`. Shared: use ids of your own, and do not stop it.
 `own_servers`  the same for one test alone, which may do `servers.nats.kill()`, `servers.postgres.restart()`

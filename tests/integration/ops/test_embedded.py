@@ -58,10 +58,9 @@ async def test_both_servers_come_back_from_a_kill_on_the_same_port(own_servers: 
 
 
 def test_a_folder_in_use_is_refused_with_the_holder_and_what_to_do(tmp_path: Path) -> None:
-    with servers_over(tmp_path):
-        with pytest.raises(AlreadyRunning, match=rf"already running over .*\(pid {os.getpid()}\).*--data"):
-            with servers_over(tmp_path):
-                pass
+    refused = pytest.raises(AlreadyRunning, match=rf"already running over .*\(pid {os.getpid()}\).*--data")
+    with servers_over(tmp_path), refused, servers_over(tmp_path):
+        pass
 
 
 def test_a_pid_file_left_by_a_dead_server_whose_number_was_given_away_is_no_obstacle(tmp_path: Path) -> None:

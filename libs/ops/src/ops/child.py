@@ -43,7 +43,7 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        return self.process.pid if self.running else None
+        return self.process.pid if self.process is not None and self.running else None
 
     @property
     def running(self) -> bool:
@@ -141,7 +141,7 @@ def spawn(
         env=environment,
         cwd=folder,
         process_group=0,
-        preexec_fn=tie,  # noqa: PLW1509 - one C call, and the library was loaded before the fork
+        preexec_fn=tie,
     )
 
 
@@ -162,7 +162,7 @@ def _previous(path: Path) -> Path:
 
 
 def _tie_to_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
-    library, parent = _libc, os.getpid()
+    library, parent = _libc, os.getpid()  # loaded before the fork: the child makes one C call
     if library is None:
         return None
 

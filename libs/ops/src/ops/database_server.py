@@ -61,7 +61,7 @@ def _program(name: str) -> str:
 
 
 def _make_cluster(folder: Path, keys: Keys, logs: Path, account: Account | None) -> None:
-    """Run initdb beside the final place and move the result there, so that an interrupted one leaves nothing half made."""
+    """Run initdb beside the final place and move the result there: an interrupted one leaves nothing half made."""
     draft = folder.with_name(folder.name + ".new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700, parents=True)

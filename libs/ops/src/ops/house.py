@@ -1,4 +1,4 @@
-"""Which services there are and what each one owns: the one table that streams, permissions and roles are derived from."""
+"""Which services there are and what each owns: the table that streams, permissions and roles are derived from."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What each NATS user may publish and hear: as little as its work needs, because a stream's subjects are its owner's."""
+"""What each NATS user may publish and hear: as little as its work needs."""
 
 from dataclasses import dataclass
 from typing import Any

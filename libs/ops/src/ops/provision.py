@@ -1,4 +1,4 @@
-"""Streams and database roles, made ready for the services: what `matinee provision` does, and `up` before it starts them."""
+"""Streams and database roles, made ready before any service starts."""
 
 import asyncio
 from collections.abc import Mapping

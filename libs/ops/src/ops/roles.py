@@ -1,4 +1,4 @@
-"""Database roles: one login per service that can act as its owner, writer or reader, and the vault that writers share."""
+"""Database roles: a login per service that can act as its owner, writer or reader; and the vault they share."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ class PasswordMissing(Exception):
 
 
 async def provision_database(url: str, passwords: Mapping[str, str]) -> None:
-    """Make the database named in `url`, its roles and the vault, or bring them up to date. Repeating it changes nothing.
+    """Make the database named in `url`, its roles and the vault. Repeating it changes nothing.
 
     A login gets its password from `passwords`; one that exists keeps its own when none is given.
     """

@@ -1,0 +1,126 @@
+"""Commits to bytes and back: explicit tags, upcasters for old ones, and unknown tags that pass by."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from events.log import Commit
+from events.messages import Context, Event, Key, tag_of
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+"""An old event's fields to those of the tag that replaced it, which the result names in `type`."""
+
+ID = "Nats-Msg-Id"
+VERSIONS = "Matinee-Versions"
+COMMAND = "Matinee-Command"
+AT = "Matinee-At"
+TRACE = "traceparent"
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """What a commit's `Matinee-Command` header says; absent fields were empty."""
+
+    actor: str = ""
+    id: str = ""
+    args: str = ""
+    correlation: str = ""
+    causation: str = ""
+
+
+class _Tagged(msgspec.Struct):
+    type: str
+
+
+_known = msgspec.json.Decoder(_Known)
+_raws = msgspec.json.Decoder(list[msgspec.Raw])
+_tagged = msgspec.json.Decoder(_Tagged)
+_encoder = msgspec.json.Encoder()
+
+
+class Codec:
+    """The events of one context as stored."""
+
+    def __init__(self, events: Sequence[type[Event]], upcasters: Mapping[str, Upcaster] | None = None) -> None:
+        self._types = {tag_of(event): event for event in events}
+        assert len(self._types) == len(events), "two events share a tag"
+        self._one = {tag: msgspec.json.Decoder(event) for tag, event in self._types.items()}
+        self._upcasters = dict(upcasters or {})
+        self._all = msgspec.json.Decoder(list[_union(events)])  # type: ignore[misc]  # a union made at run time
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """Every tag that decodes, those of old events included."""
+        return frozenset(self._types) | frozenset(self._upcasters)
+
+    def encode(self, events: Iterable[Event]) -> bytes:
+        return _encoder.encode(list(events))
+
+    def decode(self, body: bytes) -> tuple[Event, ...]:
+        """The events that this code knows. One that it knows but cannot read raises `msgspec.ValidationError`."""
+        try:
+            return tuple(self._all.decode(body))
+        except msgspec.ValidationError:
+            # An unknown or old tag, or a broken event: slower, one by one, so that each gets its due.
+            decoded = (self._decode_one(raw) for raw in _raws.decode(body))
+            return tuple(event for event in decoded if event is not None)
+
+    def _decode_one(self, raw: msgspec.Raw) -> Event | None:
+        tag = _tagged.decode(raw).type
+        if tag in self._upcasters:
+            fields = self._upcasters[tag](msgspec.json.decode(raw))
+            return msgspec.convert(fields, self._types[fields["type"]])
+        return self._one[tag].decode(raw) if tag in self._one else None
+
+    def commit(self, sequence: int, key: Key, body: bytes, headers: Mapping[str, str]) -> Commit:
+        """A stored message as a commit."""
+        first, _, last = headers[VERSIONS].partition("-")
+        known = _known.decode(headers[COMMAND])
+        return Commit(
+            sequence=sequence,
+            key=key,
+            first=int(first),
+            last=int(last),
+            events=self.decode(body),
+            id=headers[ID],
+            at=datetime.fromisoformat(headers[AT]),
+            actor=known.actor,
+            command_id=known.id,
+            fingerprint=known.args,
+            correlation_id=known.correlation,
+            causation_id=known.causation,
+            trace=headers.get(TRACE, ""),
+        )
+
+    @staticmethod
+    def loose(sequence: int, key: Key, events: tuple[Event, ...], headers: Mapping[str, str]) -> Commit:
+        """A telemetry message, which belongs to no version of its aggregate, in a commit's clothes."""
+        at = datetime.fromisoformat(headers[AT])
+        return Commit(sequence, key, 0, 0, events, "", at, "", "", "", "", "", headers.get(TRACE, ""))
+
+
+def headers_of(key: Key, version: int, count: int, context: Context, trace: str = "") -> dict[str, str]:
+    """What is stored beside the events of a commit; ASCII, so that ordinary NATS tools can read it."""
+    known = _Known(context.actor, context.command_id, context.fingerprint, context.correlation_id, context.causation_id)
+    headers = {
+        ID: commit_id(key, context),
+        VERSIONS: f"{version + 1}-{version + count}",
+        COMMAND: _encoder.encode(known).decode(),
+        AT: context.now.isoformat(),
+    }
+    if trace:
+        headers[TRACE] = trace
+    return headers
+
+
+def commit_id(key: Key, context: Context) -> str:
+    """The same for every attempt of one command at one aggregate, and for no other."""
+    return f"{context.command_id}.{key}"
+
+
+def _union(events: Sequence[type[Event]]) -> Any:
+    joined: Any = events[0]
+    for event in events[1:]:
+        joined = joined | event
+    return joined

@@ -1,0 +1,7 @@
+"""The published language: every command, query and event, as data that any service or client may read."""
+
+from types import ModuleType
+
+from events.contracts import library, party
+
+CONTRACTS: tuple[ModuleType, ...] = (party, library)

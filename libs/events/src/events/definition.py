@@ -1,0 +1,77 @@
+"""What a service is, as data: the table of contents that its `main.py` writes down."""
+
+import inspect
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from events.codec import Codec, Upcaster
+from events.decider import Decider, Pact
+from events.messages import Command, Context, Query
+from events.projection import Projection
+from events.schema import Db, fingerprint
+from events.timers import Cron
+
+
+class Granted(Struct, frozen=True):
+    """What somebody may do on a channel, and the state that it shows. The chassis adds positions and missed commits."""
+
+    may: tuple[Literal["follow", "track", "send"], ...]
+    state: Any = None
+    presence: Literal["list", "count"] = "list"
+
+
+Answering = Callable[[Db, Any, Context], Awaitable[Any]]
+"""A query's function: (connection, query, context) to value; raises `Rejected`."""
+Granting = Callable[[Db, str, Context], Awaitable[Granted]]
+"""May the context's actor follow the channel with this id? Raises `Rejected` if not."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A context's service: its rules, read models, questions and channels."""
+
+    name: str
+    """Also the name of its context, of its NATS user and of its database login."""
+    contracts: ModuleType
+    """`COMMANDS`, `QUERIES` and `EVENTS`."""
+    deciders: Mapping[str, Decider[Any, Any, Any]]
+    """By kind of aggregate."""
+    projections: Sequence[Projection]
+    queries: Mapping[type[Query], Answering]
+    schema: Path
+    grants: Mapping[str, Granting] = field(default_factory=dict)
+    """By kind of channel."""
+    pacts: Mapping[type[Command], Pact[Any, Any, Any]] = field(default_factory=dict)
+    """Commands that decide over several aggregates."""
+    crons: Sequence[Cron] = ()
+    upcasters: Mapping[str, Upcaster] = field(default_factory=dict)
+
+    @cached_property
+    def codec(self) -> Codec:
+        return Codec(self.contracts.EVENTS, self.upcasters)
+
+    @cached_property
+    def has_telemetry(self) -> bool:
+        """Whether the context has a compacted stream beside its log."""
+        return any(event.telemetry for event in self.contracts.EVENTS)
+
+    @cached_property
+    def sql(self) -> str:
+        return self.schema.read_text()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when the read models must be built anew: with their tables, or with the code that fills them."""
+        modules = sorted({projection.apply.__module__ for projection in self.projections})
+        return fingerprint(self.sql, "\n".join(inspect.getsource(sys.modules[name]) for name in modules))
+
+    @property
+    def first_schema(self) -> str:
+        return f"{self.name}_{self.fingerprint}"

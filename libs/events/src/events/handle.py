@@ -1,0 +1,317 @@
+"""The one way to the log: load the aggregate, decide, append; again after a conflict."""
+
+import asyncio
+import hashlib
+import inspect
+from collections import OrderedDict, defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from events import telemetry
+from events.decider import Decider, Pact
+from events.log import Commit, Conflict, Hole, Log, Unclear, Write
+from events.messages import Command, Context, Event, Key, Rejected, tag_of
+from events.vault import Vault
+
+log = structlog.get_logger("handle")
+
+ATTEMPTS = 8
+"""Lost races before the client is told that the aggregate is `busy`. Two replicas rarely need a second one."""
+QUEUE = 256
+"""Commands that may wait for one aggregate on one replica; the next one is told `busy`."""
+CACHED = 4_096
+"""Aggregates in memory; the least recently used one goes first."""
+REMEMBERED = 32
+"""Newest command ids kept per actor and aggregate."""
+ACTORS = 1_024
+"""Actors per aggregate whose command ids are kept; who acted longest ago goes first."""
+REMEMBERED_FOR = timedelta(hours=24)
+SNAPSHOT_EVERY = 50
+"""Commits between two snapshots of an aggregate."""
+LARGEST_STATE = 256 * 1024
+
+
+class Telemetry(Protocol):
+    """Where heartbeats go: the last value per aggregate and slot."""
+
+    async def put(self, key: Key, slot: str, event: Event, context: Context) -> int: ...
+
+
+class Snapshots(Protocol):
+    """Where the folded state of long aggregates is kept, to be thrown away at will."""
+
+    async def get(self, key: Key) -> bytes | None: ...
+
+    async def put(self, key: Key, snapshot: bytes) -> None: ...
+
+
+class Done(Struct, frozen=True):
+    """A command is carried out, or there was nothing to do: true from here on."""
+
+    sequence: int
+    telemetry: int = 0
+    repeated: bool = False
+
+
+class Known(Struct, frozen=True):
+    """A command that was committed: with which arguments, where, and when."""
+
+    fingerprint: str
+    sequence: int
+    at: datetime
+
+
+class Loaded(Struct):
+    """An aggregate in memory: its state, how far that goes, and whom it has answered lately."""
+
+    state: Any
+    version: int = 0
+    sequence: int = 0
+    at: datetime | None = None
+    known: dict[str, dict[str, Known]] = {}
+    snapshot: int = 0
+    """Version at the newest snapshot."""
+
+
+class _Lane:
+    """Those who wait for one aggregate, first come, first served."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.waiting = 0
+
+
+class Aggregates:
+    """All aggregates of one context, as one replica of its service sees them."""
+
+    def __init__(
+        self,
+        events_log: Log,
+        deciders: Mapping[str, Decider[Any, Any, Any]],
+        vault: Vault,
+        *,
+        pacts: Mapping[type[Command], Pact[Any, Any, Any]] | None = None,
+        heartbeats: Telemetry | None = None,
+        snapshots: Snapshots | None = None,
+        cached: int = CACHED,
+    ) -> None:
+        self._log = events_log
+        self._deciders = deciders
+        self._pacts = pacts or {}
+        self._vault = vault
+        self._heartbeats = heartbeats
+        self._snapshots = snapshots
+        self._cached = cached
+        self._cache: OrderedDict[Key, Loaded] = OrderedDict()
+        self._lanes: defaultdict[Key, _Lane] = defaultdict(_Lane)
+        self._background: set[asyncio.Task[None]] = set()
+        self._schemas = {kind: _schema(decider) for kind, decider in deciders.items()}
+
+    async def execute(self, command: Command, context: Context) -> Done:
+        """Carry out *command* at most once. Raise `Rejected` by rule, or with `busy`, `key-reused` or `unavailable`."""
+        keys = command.keys(context)
+        async with self._queue(keys):
+            for _ in range(ATTEMPTS):
+                try:
+                    done = await self._attempt(command, context, keys)
+                except Conflict:
+                    telemetry.conflicts.labels(keys[0].aggregate).inc()
+                    await self._catch_up(keys)
+                    continue
+                except Unclear as unclear:
+                    self._forget(keys)
+                    raise Rejected("unavailable", aggregate=str(unclear)) from unclear
+                if done is not None:
+                    return done
+        raise Rejected("busy", aggregate=keys[0].aggregate)
+
+    async def state(self, key: Key) -> Any:
+        """The aggregate's state, as new as the log."""
+        async with self._queue((key,)):
+            if key in self._cache:
+                await self._catch_up((key,))
+            return (await self._load(key)).state
+
+    async def _attempt(self, command: Command, context: Context, keys: Sequence[Key]) -> Done | None:
+        """One decision. None means that it was taken on an old state and nothing would have told: decide again."""
+        fresh = not any(key in self._cache for key in keys)
+        loaded = {key: await self._load(key) for key in keys}
+        first = loaded[keys[0]]
+        known = first.known.get(context.actor, {}).get(context.command_id)
+        if known is not None and (repeated := _repeated(known, context)):
+            return repeated
+        context = _forward(context, loaded.values())
+        try:
+            decided = self._decide(command, context, loaded)
+        except Rejected:
+            if not fresh and await self._catch_up(keys):
+                return None
+            raise
+        facts = {key: [e for e in events if not e.telemetry] for key, events in decided.items()}
+        if not any(facts.values()):
+            if not fresh and await self._catch_up(keys):
+                return None
+            return Done(first.sequence, await self._publish(decided, context))
+        writes = [Write(key, loaded[key].sequence, loaded[key].version, facts.get(key, ())) for key in keys]
+        sealed = [write._replace(events=await self._vault.seal(write.events)) for write in writes]
+        sequences = await self._log.append(sealed, context)
+        for write, sequence in zip(sealed, sequences, strict=True):
+            self._advance(loaded[write.key], write, sequence, context)
+        return Done(sequences[0], await self._publish(decided, context))
+
+    def _decide(
+        self, command: Command, context: Context, loaded: Mapping[Key, Loaded]
+    ) -> Mapping[Key, Sequence[Event]]:
+        pact = self._pacts.get(type(command))
+        if pact is not None:
+            return pact.decide(command, {key: found.state for key, found in loaded.items()}, context)
+        ((key, found),) = loaded.items()
+        return {key: self._deciders[key.aggregate].decide(command, found.state, context)}
+
+    async def _publish(self, decided: Mapping[Key, Sequence[Event]], context: Context) -> int:
+        """Hand the heartbeats among what was decided to the compacted stream."""
+        sequence = 0
+        for key, events in decided.items():
+            for event in events:
+                if event.telemetry:
+                    assert self._heartbeats is not None, f"{tag_of(type(event))} has no stream"
+                    sequence = await self._heartbeats.put(key, event.slot(), event, context)
+        return sequence
+
+    def _advance(self, loaded: Loaded, write: Write, sequence: int, context: Context) -> None:
+        """Take into the cache what was just committed."""
+        decider = self._deciders[write.key.aggregate]
+        loaded.state = decider.fold(write.events, loaded.state)
+        loaded.version = write.version + len(write.events)
+        loaded.sequence = sequence
+        loaded.at = context.now
+        _remember(loaded, context.actor, context.command_id, Known(context.fingerprint, sequence, context.now))
+        if self._snapshots is not None and loaded.version - loaded.snapshot >= SNAPSHOT_EVERY:
+            loaded.snapshot = loaded.version
+            task = asyncio.create_task(self._keep(write.key, self._encode(write.key, loaded)))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+
+    async def _load(self, key: Key) -> Loaded:
+        loaded = self._cache.get(key)
+        if loaded is None:
+            loaded = await self._restore(key)
+            await self._follow(key, loaded)
+            self._cache[key] = loaded
+            while len(self._cache) > self._cached:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(key)
+        return loaded
+
+    async def _catch_up(self, keys: Sequence[Key]) -> bool:
+        """Bring cached aggregates up to date from the log's tail; tell whether any moved."""
+        moved = [await self._follow(key, self._cache[key]) for key in keys if key in self._cache]
+        return any(moved)
+
+    async def _follow(self, key: Key, loaded: Loaded) -> bool:
+        decider = self._deciders[key.aggregate]
+        commits = await self._log.read(key, loaded.sequence)
+        for commit in commits:
+            if commit.first != loaded.version + 1:
+                self._forget((key,))
+                raise Hole(f"{key}: version {loaded.version + 1} is missing before sequence {commit.sequence}")
+            _apply(loaded, decider, commit)
+        return bool(commits)
+
+    def _forget(self, keys: Sequence[Key]) -> None:
+        for key in keys:
+            self._cache.pop(key, None)
+
+    async def _restore(self, key: Key) -> Loaded:
+        decider = self._deciders[key.aggregate]
+        if self._snapshots is not None:
+            kept = await self._snapshots.get(key)
+            schema, _, body = (kept or b"").partition(b"\n")
+            if schema == self._schemas[key.aggregate]:
+                loaded = msgspec.json.decode(body, type=Loaded)
+                loaded.state = msgspec.convert(loaded.state, type(decider.initial))
+                return loaded
+        return Loaded(decider.initial)
+
+    def _encode(self, key: Key, loaded: Loaded) -> bytes:
+        return self._schemas[key.aggregate] + b"\n" + msgspec.json.encode(loaded)
+
+    async def _keep(self, key: Key, snapshot: bytes) -> None:
+        if len(snapshot) > LARGEST_STATE:
+            log.warning("state too large for a snapshot", aggregate=str(key), bytes=len(snapshot))
+            return
+        try:
+            assert self._snapshots is not None
+            await self._snapshots.put(key, snapshot)
+        except Exception as error:
+            log.warning("snapshot not kept", aggregate=str(key), reason=str(error))
+
+    @asynccontextmanager
+    async def _queue(self, keys: Sequence[Key]) -> AsyncIterator[None]:
+        """Wait until nobody else here works on *keys*; taken in one order, so that nobody waits in a circle."""
+        ordered = sorted(set(keys))
+        lanes = [self._lanes[key] for key in ordered]
+        if lanes[ordered.index(keys[0])].waiting >= QUEUE:
+            raise Rejected("busy", aggregate=keys[0].aggregate)
+        for lane in lanes:
+            lane.waiting += 1
+        taken: list[_Lane] = []
+        try:
+            for lane in lanes:
+                await lane.lock.acquire()
+                taken.append(lane)
+            yield
+        finally:
+            for lane in taken:
+                lane.lock.release()
+            for key, lane in zip(ordered, lanes, strict=True):
+                lane.waiting -= 1
+                if lane.waiting == 0:
+                    self._lanes.pop(key, None)
+
+
+def _schema(decider: Decider[Any, Any, Any]) -> bytes:
+    """Changes with the shape of the state and with the rules that fold it, so that an older snapshot is ignored."""
+    rules = inspect.getmodule(decider.evolve)
+    source = inspect.getsource(rules) if rules is not None else ""
+    shape = repr(msgspec.json.schema(type(decider.initial)))
+    return hashlib.sha256(f"{shape}\n{source}".encode()).hexdigest()[:16].encode()
+
+
+def _apply(loaded: Loaded, decider: Decider[Any, Any, Any], commit: Commit) -> None:
+    loaded.state = decider.fold(commit.events, loaded.state)
+    loaded.version = commit.last
+    loaded.sequence = commit.sequence
+    loaded.at = commit.at
+    _remember(loaded, commit.actor, commit.command_id, Known(commit.fingerprint, commit.sequence, commit.at))
+
+
+def _remember(loaded: Loaded, actor: str, command_id: str, known: Known) -> None:
+    mine = loaded.known.pop(actor, {})
+    mine[command_id] = known
+    if len(mine) > REMEMBERED:
+        del mine[next(iter(mine))]
+    loaded.known[actor] = mine
+    if len(loaded.known) > ACTORS:
+        del loaded.known[next(iter(loaded.known))]
+
+
+def _repeated(known: Known, context: Context) -> Done | None:
+    """The first answer, for a day; then the command is decided anew."""
+    if context.now - known.at > REMEMBERED_FOR:
+        return None
+    if known.fingerprint != context.fingerprint:
+        raise Rejected("key-reused")
+    return Done(known.sequence, repeated=True)
+
+
+def _forward(context: Context, loaded: Any) -> Context:
+    """An aggregate's time never runs backwards, whatever the clocks of two gateways say."""
+    newest = max((found.at for found in loaded if found.at is not None), default=context.now)
+    return msgspec.structs.replace(context, now=newest) if newest > context.now else context

@@ -1,0 +1,219 @@
+"""The log on JetStream: one stream per context, one message per commit, and no outcome ever guessed."""
+
+import asyncio
+import base64
+import random
+import secrets
+from collections.abc import AsyncIterator, Sequence
+
+from events.bus import Ack, ApiError, Bus, TimedOut, Unavailable, header_block
+from events.codec import AT, ID, Codec, commit_id, headers_of
+from events.log import Commit, Conflict, Hole, Unclear, Write
+from events.messages import Context, Event, Key, Rejected
+from events.reader import Reader, Stored
+from events.telemetry import traceparent
+
+EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+STREAM = "Nats-Expected-Stream"
+BATCH_ID = "Nats-Batch-Id"
+BATCH_SEQUENCE = "Nats-Batch-Sequence"
+BATCH_COMMIT = "Nats-Batch-Commit"
+
+PAGE = 1000
+APPEND_SECONDS = 10.0
+"""After so long without a clear outcome an append gives up with `Unclear`; the same command may be sent again."""
+SEND_SECONDS = 2.0
+FIRST_WAIT = 0.02
+LONGEST_WAIT = 0.5
+LARGEST_COMMIT = 512 * 1024
+
+NOT_FOUND = 10037
+FULL = 10077
+MISUSE = frozenset({10054, 10060, 10070, 10097, 10174, 10177, 10193, 10199})
+"""Errors that no retry mends: headers, batch limits, a stream that is not configured as declared."""
+
+
+def stream_of(context: str) -> str:
+    return f"EV_{context.upper()}"
+
+
+class JetStreamLog:
+    """One context's log. Only its owning service has the right to publish to the stream."""
+
+    def __init__(self, bus: Bus, context: str, codec: Codec, epoch: str) -> None:
+        self._bus = bus
+        self._codec = codec
+        self._epoch = epoch
+        self._stream = stream_of(context)
+        self._prefix = f"ev.{context}."
+
+    @classmethod
+    async def open(cls, bus: Bus, context: str, codec: Codec) -> "JetStreamLog":
+        """Learn the epoch from the stream; raise `ApiError` if it was never provisioned."""
+        info = await bus.api(f"STREAM.INFO.{stream_of(context)}")
+        return cls(bus, context, codec, info["config"]["metadata"]["matinee-epoch"])
+
+    @property
+    def epoch(self) -> str:
+        return self._epoch
+
+    async def read(self, key: Key, after: int = 0) -> list[Commit]:
+        commits: list[Commit] = []
+        while True:
+            page = await self._bus.direct(
+                self._stream, {"seq": after + 1, "next_by_subj": self._subject(key), "batch": PAGE}
+            )
+            commits += [self._commit(_stored(message.data, message.headers or {})) for message in page]
+            if not page or (page[-1].headers or {}).get("Nats-Num-Pending", "0") == "0":
+                break
+            after = commits[-1].sequence
+        _check_versions(key, commits)
+        return commits
+
+    async def append(self, writes: Sequence[Write], context: Context) -> tuple[int, ...]:
+        messages = [self._message(write, context) for write in writes]
+        deadline = asyncio.get_running_loop().time() + APPEND_SECONDS
+        wait = FIRST_WAIT
+        while True:
+            try:
+                return await self._send(messages)
+            except ApiError as error:
+                if error.err_code in MISUSE:
+                    raise
+                if error.err_code == FULL:
+                    raise Rejected("log-full") from error
+            except (Unavailable, TimedOut):
+                pass
+            stored = await self._outcome(writes, context)
+            if stored is not None:
+                return stored
+            if asyncio.get_running_loop().time() > deadline:
+                raise Unclear(", ".join(str(write.key) for write in writes))
+            await asyncio.sleep(wait * random.uniform(0.5, 1.5))
+            wait = min(wait * 2, LONGEST_WAIT)
+
+    async def newest(self, key: Key) -> int:
+        found = await self._bus.direct(self._stream, {"last_by_subj": self._subject(key)})
+        return int((found[0].headers or {})["Nats-Sequence"]) if found else 0
+
+    async def head(self) -> int:
+        sequence: int = (await self._bus.api(f"STREAM.INFO.{self._stream}"))["state"]["last_seq"]
+        return sequence
+
+    async def tail(self, after: int) -> AsyncIterator[list[Commit]]:
+        async for batch in Reader(self._bus, self._stream).read(after):
+            yield [self._commit(stored) for stored in batch]
+
+    def _subject(self, key: Key) -> str:
+        return f"{self._prefix}{key}"
+
+    def _key(self, subject: str) -> Key:
+        aggregate, _, id = subject.removeprefix(self._prefix).partition(".")
+        return Key(aggregate, id)
+
+    def _commit(self, stored: Stored) -> Commit:
+        return self._codec.commit(stored.sequence, self._key(stored.subject), stored.data, stored.headers)
+
+    def _message(self, write: Write, context: Context) -> tuple[str, bytes, dict[str, str]]:
+        body = self._codec.encode(write.events)
+        if len(body) > LARGEST_COMMIT:
+            raise Rejected("too-large", limit=LARGEST_COMMIT, bytes=len(body))
+        headers = headers_of(write.key, write.version, len(write.events), context, traceparent())
+        headers |= {EXPECTED: str(write.expected), STREAM: self._stream}
+        return self._subject(write.key), body, headers
+
+    async def _send(self, messages: Sequence[tuple[str, bytes, dict[str, str]]]) -> tuple[int, ...]:
+        if len(messages) == 1:
+            ack = await self._bus.store(*messages[0], timeout=SEND_SECONDS)
+            return (ack.seq,)
+        ack = await self._send_batch(messages)
+        return tuple(ack.seq - len(messages) + n for n in range(1, len(messages) + 1))
+
+    async def _send_batch(self, messages: Sequence[tuple[str, bytes, dict[str, str]]]) -> Ack:
+        batch = secrets.token_hex(8)
+        for number, (subject, body, headers) in enumerate(messages[:-1], 1):
+            await self._bus.publish(subject, body, headers | {BATCH_ID: batch, BATCH_SEQUENCE: str(number)})
+        subject, body, headers = messages[-1]
+        last = {BATCH_ID: batch, BATCH_SEQUENCE: str(len(messages)), BATCH_COMMIT: "1"}
+        return await self._bus.store(subject, body, headers | last, timeout=SEND_SECONDS)
+
+    async def _outcome(self, writes: Sequence[Write], context: Context) -> tuple[int, ...] | None:
+        """Ask the leader what follows each expected commit: ours (stored), another's (`Conflict`), nothing (None)."""
+        found = []
+        for write in writes:
+            body = {"seq": write.expected + 1, "next_by_subj": self._subject(write.key)}
+            try:
+                answer = await self._bus.api(f"STREAM.MSG.GET.{self._stream}", body, timeout=SEND_SECONDS)
+            except ApiError as error:
+                if error.err_code != NOT_FOUND:
+                    return None  # no leader yet
+                continue
+            except (Unavailable, TimedOut):
+                return None
+            message = answer["message"]
+            headers = header_block(base64.b64decode(message["hdrs"]))
+            if headers.get(ID) != commit_id(write.key, context):
+                raise Conflict(str(write.key))
+            found.append(int(message["seq"]))
+        return tuple(found) if len(found) == len(writes) else None
+
+
+class JetStreamTelemetry:
+    """The compacted stream of a context: the last value per aggregate and slot, in file, nothing else."""
+
+    def __init__(self, bus: Bus, context: str, codec: Codec) -> None:
+        self._bus = bus
+        self._codec = codec
+        self._stream = f"TEL_{context.upper()}"
+        self._prefix = f"tel.{context}."
+
+    async def put(self, key: Key, slot: str, event: Event, context: Context) -> int:
+        """Replace the slot's value; return its sequence once stored. Raise `Unavailable` or `TimedOut`."""
+        headers = {AT: context.now.isoformat()}
+        if trace := traceparent():
+            headers["traceparent"] = trace
+        try:
+            ack = await self._bus.store(f"{self._prefix}{key}.{slot}", self._codec.encode([event]), headers)
+        except ApiError as error:
+            raise Unavailable(stream=self._stream, reason=str(error)) from error
+        return ack.seq
+
+    async def head(self) -> int:
+        sequence: int = (await self._bus.api(f"STREAM.INFO.{self._stream}"))["state"]["last_seq"]
+        return sequence
+
+    async def tail(self, after: int) -> AsyncIterator[list[Commit]]:
+        """The values stored after *after*, as commits of one event; those replaced meanwhile are left out."""
+        async for batch in Reader(self._bus, self._stream, gaps_allowed=True).read(after):
+            yield [self._commit(stored) for stored in batch]
+
+    def _commit(self, stored: Stored) -> Commit:
+        aggregate, id, _ = stored.subject.removeprefix(self._prefix).split(".", 2)
+        body = self._codec.decode(stored.data)
+        return Codec.loose(stored.sequence, Key(aggregate, id), body, stored.headers)
+
+
+class JetStreamSnapshots:
+    """Snapshots of aggregates in a KV bucket. Disposable: one that is missing or old only costs a longer load."""
+
+    def __init__(self, bus: Bus, context: str) -> None:
+        self._bus = bus
+        self._bucket = f"SNAP_{context.upper()}"
+
+    async def get(self, key: Key) -> bytes | None:
+        found = await self._bus.direct(f"KV_{self._bucket}", {"last_by_subj": f"$KV.{self._bucket}.{key}"})
+        return found[0].data if found else None
+
+    async def put(self, key: Key, snapshot: bytes) -> None:
+        await self._bus.store(f"$KV.{self._bucket}.{key}", snapshot, {})
+
+
+def _stored(data: bytes, headers: dict[str, str]) -> Stored:
+    """A message from direct get, whose place is told by its headers."""
+    return Stored(int(headers["Nats-Sequence"]), headers["Nats-Subject"], data, headers)
+
+
+def _check_versions(key: Key, commits: Sequence[Commit]) -> None:
+    for before, after in zip(commits, commits[1:], strict=False):
+        if after.first != before.last + 1:
+            raise Hole(f"{key}: version {before.last + 1} is missing before sequence {after.sequence}")

@@ -1,0 +1,187 @@
+"""Moves read models: batches of commits become rows, and the checkpoint moves in the same transaction."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import asyncpg
+import structlog
+
+from events.log import Commit, Hole
+from events.messages import Key
+from events.schema import Db
+from events.vault import Vault
+
+__all__ = ["Applied", "Batches", "Db", "Fenced", "Projection"]
+
+log = structlog.get_logger("projection")
+
+LOG = "log"
+TELEMETRY = "telemetry"
+
+ADVANCE = "update checkpoint set sequence = $4, updated_at = now() where source = $1 and epoch = $2 and sequence = $3"
+BEGIN = "insert into checkpoint (source, epoch, sequence) values ($1, $2, 0) on conflict do nothing"
+
+MOVE_VERSIONS = """
+    insert into aggregate as kept (key, version, position)
+    select new.key, new.last, new.position
+      from unnest($1::text[], $2::int[], $3::int[], $4::bigint[]) as new (key, first, last, position)
+     where new.first = 1 or exists (select 1 from aggregate where aggregate.key = new.key and version = new.first - 1)
+    on conflict (key) do update set version = excluded.version, position = excluded.position
+    returning key
+"""
+
+
+class Projection(NamedTuple):
+    """A read model's name and what fills it.
+
+    `apply` gets the new commits in order, many for one aggregate perhaps, and answers with the topics that it touched.
+    It works on the batch as a set, asks no clock, and leaves the same rows however the log is cut into batches.
+    """
+
+    name: str
+    apply: Callable[[Db, Sequence[Commit]], Awaitable[set[str]]]
+
+
+class Fenced(Exception):
+    """The checkpoint is not where this runner left it: another projects now, or the database went back in time."""
+
+
+class Applied(NamedTuple):
+    """One batch is in: how far, and what it touched."""
+
+    source: str
+    start: int
+    end: int
+    topics: frozenset[str]
+
+
+class Batches:
+    """Applies batches to one read-model schema. Its caller holds the lease; the checkpoint fences who does not."""
+
+    def __init__(self, projections: Sequence[Projection], vault: Vault, epoch: str) -> None:
+        self._projections = projections
+        self._vault = vault
+        self._epoch = epoch
+        self.parked: set[str] = set()
+        """Keys whose commits are set aside."""
+
+    async def start(self, db: Db) -> Mapping[str, int]:
+        """The checkpoint by source. Raise `Hole` when the read models stem from another epoch of the log."""
+        for source in (LOG, TELEMETRY):
+            await db.execute(BEGIN, source, self._epoch)
+        rows = await db.fetch("select source, epoch, sequence from checkpoint")
+        for row in rows:
+            if row["epoch"] != self._epoch:
+                raise Hole(
+                    f"read models of epoch {row['epoch']} cannot follow a log of epoch {self._epoch}: rebuild them"
+                )
+        self.parked = {row["key"] for row in await db.fetch("select distinct key from parked")}
+        return {row["source"]: row["sequence"] for row in rows}
+
+    async def apply(self, db: asyncpg.Connection[Any], source: str, after: int, commits: Sequence[Commit]) -> Applied:
+        """Apply what follows *after*, in one transaction. Raise `Fenced` if the checkpoint is somewhere else."""
+        opened = await self._open(commits)
+        try:
+            async with db.transaction():
+                await self._advance(db, source, after, commits[-1].sequence)
+                topics = await self._apply(db, source, opened)
+        except (
+            Fenced,
+            OSError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.InterfaceError,
+            asyncpg.OperatorInterventionError,
+        ):
+            raise
+        except Exception as error:
+            # Something in the batch cannot be applied. Find out what, set that key aside, and let the others go on.
+            log.error("batch refused, applying key by key", source=source, after=after, reason=repr(error))
+            async with db.transaction():
+                await self._advance(db, source, after, commits[-1].sequence)
+                topics = await self._apply_by_key(db, source, opened)
+        return Applied(source, after, commits[-1].sequence, frozenset(topics))
+
+    async def retry(self, db: asyncpg.Connection[Any], key: str, commits: Sequence[Commit]) -> set[str]:
+        """Apply a parked key's *commits*, from the first parked one on; raise what they raise if they still fail."""
+        opened = await self._open(commits)
+        self.parked.discard(key)
+        try:
+            async with db.transaction():
+                topics = await self._apply(db, LOG, opened)
+                await db.execute("delete from parked where key = $1", key)
+        except BaseException:
+            self.parked.add(key)
+            raise
+        return topics
+
+    async def _open(self, commits: Sequence[Commit]) -> list[Commit]:
+        """Personal fields in clear; the keys of the whole batch come with one query."""
+        events = await self._vault.open([event for commit in commits for event in commit.events])
+        rest = iter(events)
+        return [commit._replace(events=tuple(next(rest) for _ in commit.events)) for commit in commits]
+
+    async def _advance(self, db: Db, source: str, after: int, to: int) -> None:
+        if await db.execute(ADVANCE, source, self._epoch, after, to) != "UPDATE 1":
+            raise Fenced(f"checkpoint of {source} is not at {after}")
+
+    async def _apply(self, db: Db, source: str, commits: Sequence[Commit]) -> set[str]:
+        if source == LOG:
+            if aside := [commit for commit in commits if str(commit.key) in self.parked]:
+                await _park(db, aside, "an earlier commit of this key is parked")
+                commits = [commit for commit in commits if str(commit.key) not in self.parked]
+            if commits:
+                await _move_versions(db, commits)
+        topics: set[str] = set()
+        for projection in self._projections:
+            if commits:
+                topics |= await projection.apply(db, commits)
+        return topics
+
+    async def _apply_by_key(self, db: asyncpg.Connection[Any], source: str, commits: Sequence[Commit]) -> set[str]:
+        topics: set[str] = set()
+        for key, mine in _by_key(commits).items():
+            try:
+                async with db.transaction():
+                    topics |= await self._apply(db, source, mine)
+            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+                raise
+            except Exception as error:
+                log.error("key parked", key=str(key), sequence=mine[0].sequence, reason=repr(error))
+                if source == LOG:
+                    await _park(db, mine, repr(error)[:500])
+                    self.parked.add(str(key))
+        return topics
+
+
+async def _move_versions(db: Db, commits: Sequence[Commit]) -> None:
+    """Check that no commit is missing between the rows and the batch, nor inside it; raise `Hole` otherwise."""
+    keys, firsts, lasts, positions = [], [], [], []
+    for key, mine in _by_key(commits).items():
+        for before, after in zip(mine, mine[1:], strict=False):
+            if after.first != before.last + 1:
+                raise Hole(f"{key}: version {before.last + 1} is missing before sequence {after.sequence}")
+        keys.append(str(key))
+        firsts.append(mine[0].first)
+        lasts.append(mine[-1].last)
+        positions.append(mine[-1].sequence)
+    moved = await db.fetch(MOVE_VERSIONS, keys, firsts, lasts, positions)
+    if len(moved) != len(keys):
+        lost = set(keys) - {row["key"] for row in moved}
+        raise Hole(f"a commit before these is missing: {', '.join(sorted(lost)[:5])}")
+
+
+async def _park(db: Db, commits: Iterable[Commit], reason: str) -> None:
+    rows = [(str(c.key), c.sequence, c.first, c.last) for c in commits]
+    await db.execute(
+        "insert into parked (key, sequence, first, last, reason)"
+        " select *, $5 from unnest($1::text[], $2::bigint[], $3::int[], $4::int[]) on conflict do nothing",
+        *(list(column) for column in zip(*rows, strict=True)),
+        reason,
+    )
+
+
+def _by_key(commits: Iterable[Commit]) -> dict[Key, list[Commit]]:
+    grouped: dict[Key, list[Commit]] = {}
+    for commit in commits:
+        grouped.setdefault(commit.key, []).append(commit)
+    return grouped

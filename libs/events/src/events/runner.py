@@ -1,0 +1,253 @@
+"""Keeps a service's read models moving: one leased runner over all replicas, with its timers and its notices."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import asyncpg
+import msgspec
+import structlog
+
+from events import schema, telemetry, timers
+from events.bus import Bus, TimedOut, Unavailable
+from events.log import Commit, Hole, Log
+from events.messages import Answer, Context, Key, Notice
+from events.projection import LOG, TELEMETRY, Applied, Batches, Fenced
+from events.readmodel import connect
+from events.timers import CRON, Cron, Due
+
+log = structlog.get_logger("runner")
+
+LEASE = "projection"
+RENEW_SECONDS = 1.0
+LEASE_SECONDS = 3
+TRY_SECONDS = 0.25
+AFTER_TROUBLE_SECONDS = 0.5
+TIMER_SECONDS = 0.25
+TIMER_AGAIN_SECONDS = 1.0
+TRANSIENT = frozenset({"unavailable", "timeout", "busy", "internal", "deadline-exceeded"})
+
+TAKE = f"""
+    insert into {{service}}.lease (name, holder, expires_at)
+    values ($1, $2, now() + interval '{LEASE_SECONDS} seconds')
+    on conflict (name) do update set holder = excluded.holder, expires_at = excluded.expires_at
+     where lease.holder = excluded.holder or lease.expires_at < now()
+    returning true
+"""
+
+
+class Source(Protocol):
+    """Something to follow: the log, or the compacted telemetry."""
+
+    async def head(self) -> int: ...
+
+    def tail(self, after: int) -> AsyncIterator[list[Commit]]: ...
+
+
+class _Switched(Exception):
+    """Another schema is current now, or another runner holds the lease: start over."""
+
+
+class Runner:
+    """Projects while it holds the lease, waits while another does. After any trouble it goes on from the checkpoint."""
+
+    def __init__(
+        self,
+        service: str,
+        replica: str,
+        dsn: str,
+        bus: Bus,
+        events_log: Log,
+        heartbeats: Source | None,
+        batches: Callable[[], Batches],
+        crons: Sequence[Cron] = (),
+    ) -> None:
+        self._service = service
+        self._replica = replica
+        self._dsn = dsn
+        self._bus = bus
+        self._log = events_log
+        self._heartbeats = heartbeats
+        self._make_batches = batches
+        self._crons = {CRON + cron.name: cron for cron in crons}
+        self._take = TAKE.format(service=schema.checked(service))
+        self._applying = asyncio.Lock()
+        self._schema = ""
+        self._at = {LOG: 0, TELEMETRY: 0}
+        self._last = b""
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            pool = None
+            try:
+                pool = await connect(self._dsn, f"{self._service}_writer", self._service, 4)
+                await self._lead(pool)
+            except* (
+                OSError,
+                TimeoutError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                Unavailable,
+                TimedOut,
+            ) as group:
+                log.warning("projection interrupted", reason=_reason(group))
+            except* (Fenced, _Switched) as group:
+                log.info("projection starts over", reason=_reason(group))
+            except* Hole as group:
+                log.error("projection stopped at a hole in the log", reason=_reason(group))
+            finally:
+                telemetry.leading.labels(self._service).set(0)
+                if pool is not None:
+                    pool.terminate()
+            await asyncio.sleep(AFTER_TROUBLE_SECONDS)
+
+    async def release(self) -> None:
+        """Give the lease back at shutdown, so that another replica need not wait for it to expire."""
+        try:
+            db = await asyncpg.connect(self._dsn, server_settings={"role": f"{self._service}_writer"}, timeout=2)
+            await db.execute(f"delete from {self._service}.lease where name = $1 and holder = $2", LEASE, self._replica)
+            await db.close()
+        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            log.warning("lease not released", reason=str(error))
+
+    async def _lead(self, pool: "asyncpg.Pool[Any]") -> None:
+        while not await pool.fetchval(self._take, LEASE, self._replica):
+            await asyncio.sleep(TRY_SECONDS)
+        name = await schema.current(pool, self._service)
+        assert name is not None, "the pointer is set before the runner starts"
+        self._schema = schema.checked(name)
+        async with pool.acquire() as writing, pool.acquire() as ticking:
+            for connection in (writing, ticking):
+                await connection.execute(f"set search_path to {self._schema}")
+            batches = self._make_batches()
+            self._at |= await batches.start(writing)
+            telemetry.leading.labels(self._service).set(1)
+            log.info("projecting", schema=self._schema, after=self._at)
+            self._note(Applied(LOG, self._at[LOG], self._at[LOG], frozenset()))
+            await timers.start_crons(ticking, list(self._crons.values()), _now())
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_lease(pool))
+                group.create_task(self._follow(writing, batches, LOG, self._log))
+                if self._heartbeats is not None:
+                    group.create_task(self._follow(writing, batches, TELEMETRY, self._heartbeats))
+                group.create_task(self._repeat_notice())
+                group.create_task(self._tick(ticking))
+                group.create_task(self._retry_parked(writing, ticking, batches))
+
+    async def _keep_lease(self, pool: "asyncpg.Pool[Any]") -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            if not await pool.fetchval(self._take, LEASE, self._replica):
+                raise _Switched("the lease went to another replica")
+            if await schema.current(pool, self._service) != self._schema:
+                raise _Switched("the pointer moved")
+
+    async def _follow(self, db: Any, batches: Batches, source: str, stream: Source) -> None:
+        async for commits in stream.tail(self._at[source]):
+            with (
+                telemetry.batch_seconds.labels(self._service).time(),
+                telemetry.span(
+                    f"project {self._service}",
+                    {telemetry.TRACEPARENT: commits[-1].trace} if commits[-1].trace else None,
+                ),
+            ):
+                async with self._applying:
+                    applied = await batches.apply(db, source, self._at[source], commits)
+                    self._note(applied)
+            await self._announce()
+            telemetry.projected.labels(self._service, source).inc(len(commits))
+            telemetry.lag.labels(self._service).set((_now() - commits[-1].at).total_seconds())
+            telemetry.parked.labels(self._service).set(len(batches.parked))
+
+    def _note(self, applied: Applied) -> None:
+        start = self._at[LOG], self._at[TELEMETRY]
+        self._at[applied.source] = applied.end
+        end = self._at[LOG], self._at[TELEMETRY]
+        notice = Notice(self._service, self._log.epoch, self._schema, start, end, tuple(sorted(applied.topics)))
+        self._last = msgspec.json.encode(notice)
+
+    async def _announce(self) -> None:
+        with contextlib.suppress(Unavailable):  # a hint; the next one, or its repetition, shows the gap
+            await self._bus.publish(f"changed.{self._service}", self._last)
+
+    async def _repeat_notice(self) -> None:
+        while True:
+            await self._announce()
+            await asyncio.sleep(1.0)
+
+    async def _tick(self, db: Any) -> None:
+        while True:
+            waiting = await timers.due(db, _now())
+            for timer in waiting:
+                if not await self._fire(db, timer):
+                    await asyncio.sleep(TIMER_AGAIN_SECONDS)
+                    break
+            if not waiting:
+                await asyncio.sleep(TIMER_SECONDS)
+
+    async def _fire(self, db: Any, timer: Due) -> bool:
+        """Send the command; whether it was answered for good. A refusal is an answer: the rule has looked."""
+        cron = self._crons.get(timer.key)
+        if cron is None and timer.function == CRON:
+            await timers.drop(db, [timer.key])  # a cron that the code no longer has
+            return True
+        command = cron.command(timer.at) if cron else None
+        function = type(command).function if command else timer.function
+        body = msgspec.json.encode(command) if command else timer.args.encode()
+        context = Context(
+            actor=f"system:{self._service}",
+            now=_now(),
+            command_id=timer.command_id,
+            correlation_id=timer.command_id,
+            causation_id=f"timer:{timer.key}"[:200],
+        )
+        headers = {"Matinee-Context": msgspec.json.encode(context).decode()}
+        try:
+            reply = await self._bus.request(f"cmd.{self._service}.{function}", body, headers)
+        except (Unavailable, TimedOut):
+            return False
+        error = msgspec.json.decode(reply.data, type=Answer).error
+        if error is not None and error.code in TRANSIENT:
+            return False
+        telemetry.timers_fired.labels(self._service, function, error.code if error else "ok").inc()
+        await timers.fired(db, timer, _now(), cron)
+        return True
+
+    async def _retry_parked(self, writing: Any, ticking: Any, batches: Batches) -> None:
+        """Apply the keys again that an operator has marked."""
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            if not batches.parked:
+                continue
+            marked = await ticking.fetch(
+                "select key, min(sequence) as first from parked group by key having bool_or(retry)"
+            )
+            for row in marked:
+                async with self._applying:
+                    await self._retry(writing, batches, row["key"], row["first"])
+
+    async def _retry(self, db: Any, batches: Batches, key: str, first: int) -> None:
+        aggregate, _, id = key.partition(".")
+        commits = await self._log.read(Key(aggregate, id), first - 1)
+        try:
+            topics = await batches.retry(db, key, [c for c in commits if c.sequence <= self._at[LOG]])
+        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
+            raise
+        except Exception as error:
+            log.error("still parked", key=key, reason=repr(error))
+            await db.execute("update parked set retry = false, reason = $2 where key = $1", key, repr(error)[:500])
+        else:
+            self._note(Applied(LOG, self._at[LOG], self._at[LOG], frozenset(topics)))
+            await self._announce()
+            log.info("no longer parked", key=key)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _reason(group: BaseExceptionGroup[Any]) -> str:
+    return "; ".join(str(error) or type(error).__name__ for error in group.exceptions)

@@ -1,0 +1,131 @@
+"""Read-model schemas: named by what fills them, made anew for a rebuild, and found through one pointer row."""
+
+import hashlib
+import re
+from typing import Any, Protocol
+
+STATEMENTS = """
+create table checkpoint (
+    source text primary key,
+    epoch text not null,
+    sequence bigint not null,
+    updated_at timestamptz not null default now()
+);
+create table aggregate (
+    key text primary key,
+    version integer not null,
+    position bigint not null
+);
+create table parked (
+    key text not null,
+    sequence bigint not null,
+    first integer not null,
+    last integer not null,
+    reason text not null,
+    retry boolean not null default false,
+    created_at timestamptz not null default now(),
+    primary key (key, sequence)
+);
+create table due (
+    key text primary key,
+    at timestamptz not null,
+    function text not null,
+    args text not null,
+    fired_at timestamptz
+);
+create index due_at on due (at) where fired_at is null;
+"""
+"""What the chassis keeps in every read-model schema, beside the service's own tables."""
+
+CHASSIS = frozenset({"checkpoint", "aggregate", "parked", "due"})
+
+CONTROL = """
+create schema if not exists {service};
+create table if not exists {service}.pointer (
+    one boolean primary key default true check (one),
+    schema text not null,
+    moved_at timestamptz not null default now()
+);
+create table if not exists {service}.lease (
+    name text primary key,
+    holder text not null,
+    expires_at timestamptz not null
+);
+grant usage on schema {service} to {service}_writer, {service}_reader;
+grant select on {service}.pointer to {service}_writer, {service}_reader;
+grant select, insert, update, delete on {service}.lease to {service}_writer;
+"""
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+
+
+class Db(Protocol):
+    """As much of an asyncpg connection as projections and queries use."""
+
+    async def execute(self, query: str, *args: Any) -> str: ...
+    async def fetch(self, query: str, *args: Any) -> list[Any]: ...
+    async def fetchrow(self, query: str, *args: Any) -> Any: ...
+    async def fetchval(self, query: str, *args: Any) -> Any: ...
+
+
+def fingerprint(sql: str, projections: str) -> str:
+    """Of everything that decides what a read model holds: its tables and the code that fills them."""
+    return hashlib.sha256(f"{STATEMENTS}\n{sql}\n{projections}".encode()).hexdigest()[:8]
+
+
+def checked(name: str) -> str:
+    """*name* if it can stand in SQL unquoted; schema names are made here, never by a client."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"not a schema name: {name!r}")
+    return name
+
+
+async def prepare(owner: Db, service: str) -> None:
+    """Make the service's control schema; many replicas may do so at once."""
+    await owner.execute("select pg_advisory_xact_lock(hashtext($1))", f"matinee:{service}")
+    await owner.execute(CONTROL.format(service=checked(service)))
+
+
+async def create(owner: Db, service: str, schema: str, sql: str) -> None:
+    """Make an empty read-model schema, with its tables and rights. Needs a transaction."""
+    checked(schema)
+    await owner.execute(f"create schema {schema}")
+    await owner.execute(f"set local search_path to {schema}")
+    await owner.execute(STATEMENTS)
+    await owner.execute(sql)
+    await owner.execute(
+        f"grant usage on schema {schema} to {service}_writer, {service}_reader;"
+        f"grant select, insert, update, delete on all tables in schema {schema} to {service}_writer;"
+        f"grant select on all tables in schema {schema} to {service}_reader;"
+    )
+
+
+async def exists(db: Db, schema: str) -> bool:
+    return bool(await db.fetchval("select 1 from pg_namespace where nspname = $1", schema))
+
+
+async def current(db: Db, service: str) -> str | None:
+    """The schema that queries read, or None before the first one is made."""
+    name: str | None = await db.fetchval(f"select schema from {checked(service)}.pointer")
+    return name
+
+
+async def point(owner: Db, service: str, schema: str) -> None:
+    """Make queries read *schema* from now on; replicas notice within a second."""
+    await owner.execute(
+        f"insert into {checked(service)}.pointer (schema) values ($1)"
+        " on conflict (one) do update set schema = excluded.schema, moved_at = now()",
+        schema,
+    )
+
+
+async def drop(owner: Db, schema: str) -> None:
+    await owner.execute(f"drop schema if exists {checked(schema)} cascade")
+
+
+async def schemas(db: Db, service: str) -> list[str]:
+    """The read-model schemas of *service*, whatever their state."""
+    rows = await db.fetch(
+        "select nspname from pg_namespace where nspname ~ $1 order by 1", f"^{checked(service)}_[0-9a-f]{{8}}"
+    )
+    return [row["nspname"] for row in rows]

@@ -1,0 +1,180 @@
+"""Answers commands, queries and channel grants that come over the bus, in queue groups shared by the replicas."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+from opentelemetry.trace import SpanKind
+
+from events import telemetry
+from events.bus import Bus, Msg, Subscription, Unavailable
+from events.codec import Codec
+from events.definition import Granted, Service
+from events.handle import Aggregates
+from events.log import Commit, Log
+from events.messages import (
+    Answer,
+    Context,
+    Fault,
+    Grant,
+    GrantRequest,
+    Key,
+    Position,
+    Rejected,
+    StoredCommit,
+    arguments,
+)
+from events.readmodel import ReadModels
+
+log = structlog.get_logger("serving")
+
+IN_FLIGHT = 4_096
+"""Requests that one replica works on at once; the next one is told `busy`."""
+MISSED = 1_000
+"""Commits that a grant hands on at most; who missed more starts from the state."""
+CONTEXT = "Matinee-Context"
+AFTER = "Matinee-After"
+
+_contexts = msgspec.json.Decoder(Context)
+_encoder = msgspec.json.Encoder()
+
+Handler = Callable[[str, Msg, Context], Awaitable[Answer]]
+
+
+class Server:
+    """The bus side of one replica."""
+
+    def __init__(self, service: Service, bus: Bus, aggregates: Aggregates, events_log: Log, models: ReadModels) -> None:
+        self._service = service
+        self._bus = bus
+        self._aggregates = aggregates
+        self._log = events_log
+        self._models = models
+        self._commands = {command.function: command for command in service.contracts.COMMANDS}
+        self._queries = {query.function: query for query in service.queries}
+        self._codec: Codec = service.codec
+        self._subscriptions: list[Subscription] = []
+        self._working: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        name = self._service.name
+        for prefix, handler in (("cmd", self._command), ("qry", self._query), ("grant", self._grant)):
+            self._subscriptions.append(
+                await self._bus.subscribe(f"{prefix}.{name}.>", self._taking(f"{prefix}.{name}.", handler), name)
+            )
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more requests and wait for those under way, so that nobody is left without an answer."""
+        for subscription in self._subscriptions:
+            await self._bus.unsubscribe(subscription)
+        if self._working:
+            await asyncio.wait(self._working, timeout=seconds)
+
+    def _taking(self, prefix: str, handler: Handler) -> Callable[[Msg], Awaitable[None]]:
+        async def take(msg: Msg) -> None:
+            if len(self._working) >= IN_FLIGHT:
+                await self._reply(msg, Answer(error=Fault("busy")))
+                return
+            task = asyncio.create_task(self._work(msg.subject.removeprefix(prefix), msg, handler))
+            self._working.add(task)
+            task.add_done_callback(self._working.discard)
+
+        return take
+
+    async def _work(self, name: str, msg: Msg, handler: Handler) -> None:
+        headers = msg.headers or {}
+        with telemetry.span(msg.subject, headers, SpanKind.SERVER):
+            try:
+                context = _contexts.decode(headers.get(CONTEXT, ""))
+                if context.deadline and context.deadline < time.time():
+                    raise Rejected("deadline-exceeded")
+                answer = await handler(name, msg, context)
+            except Rejected as refusal:
+                answer = Answer(error=Fault(refusal.code, refusal.details))
+            except msgspec.DecodeError as error:
+                answer = Answer(error=Fault("bad-context", {"reason": str(error)}))
+            except Exception:
+                log.exception("request failed", subject=msg.subject)
+                answer = Answer(error=Fault("internal"))
+            await self._reply(msg, answer)
+
+    async def _reply(self, msg: Msg, answer: Answer) -> None:
+        if not msg.reply:
+            return
+        try:
+            await self._bus.publish(msg.reply, _encoder.encode(answer))
+        except Unavailable:
+            log.warning("answer lost: the bus is away", subject=msg.subject)
+
+    async def _command(self, function: str, msg: Msg, context: Context) -> Answer:
+        kind = self._commands.get(function)
+        if kind is None:
+            raise Rejected("unknown-function", function=function[:100])
+        if kind.internal and context.actor != f"system:{self._service.name}":
+            raise Rejected("unknown-function", function=function)
+        outcome = "ok"
+        started = time.perf_counter()
+        try:
+            command = arguments(kind, msg.data)
+            done = await self._aggregates.execute(command, context)
+        except Rejected as refusal:
+            outcome = refusal.code
+            raise
+        finally:
+            telemetry.commands.labels(function, outcome).inc()
+            telemetry.command_seconds.labels(function).observe(time.perf_counter() - started)
+        position = Position(self._service.name, self._log.epoch, done.sequence, done.telemetry)
+        return Answer(msgspec.Raw(_encoder.encode(command.result(context))), str(position))
+
+    async def _query(self, function: str, msg: Msg, context: Context) -> Answer:
+        kind = self._queries.get(function)
+        if kind is None:
+            raise Rejected("unknown-function", function=function[:100])
+        outcome = "ok"
+        started = time.perf_counter()
+        try:
+            query = arguments(kind, msg.data)
+            after = (msg.headers or {}).get(AFTER)
+            answering = self._service.queries[kind]
+            value, position = await self._models.ask(
+                lambda db: answering(db, query, context), Position.parse(after) if after else None
+            )
+        except Rejected as refusal:
+            outcome = refusal.code
+            raise
+        finally:
+            telemetry.queries.labels(function, outcome).inc()
+            telemetry.query_seconds.labels(function).observe(time.perf_counter() - started)
+        return Answer(msgspec.Raw(_encoder.encode(value)), str(position))
+
+    async def _grant(self, kind: str, msg: Msg, context: Context) -> Answer:
+        granting = self._service.grants.get(kind)
+        if granting is None:
+            raise Rejected("unknown-channel", channel=kind[:100])
+        request = arguments(GrantRequest, msg.data)
+        # Ask the read model first and the log second: what the log adds is then exactly what the state lacks.
+        granted, position = await self._models.ask(lambda db: granting(db, request.channel_id, context))
+        grant = await self._complete(Key.of(kind, request.channel_id), granted, position, request.since)
+        return Answer(msgspec.Raw(_encoder.encode(grant)), str(position))
+
+    async def _complete(self, key: Key, granted: Granted, position: Position, since: str | None) -> Grant:
+        """Add to a right what its holder has missed."""
+        wanted = Position.parse(since) if since is not None else position
+        recovered = (wanted.context, wanted.epoch) == (position.context, position.epoch)
+        commits = await self._log.read(key, wanted.sequence if recovered else position.sequence)
+        if len(commits) > MISSED:
+            recovered, commits = False, [commit for commit in commits if commit.sequence > position.sequence][:MISSED]
+        return Grant(
+            may=granted.may,
+            position=str(position),
+            state=msgspec.Raw(_encoder.encode(granted.state)),
+            commits=tuple(self._stored(commit) for commit in commits),
+            recovered=recovered,
+            last=commits[-1].sequence if commits else await self._log.newest(key),
+            presence=granted.presence,
+        )
+
+    def _stored(self, commit: Commit) -> StoredCommit:
+        return StoredCommit(commit.sequence, commit.at, msgspec.Raw(self._codec.encode(commit.events)))

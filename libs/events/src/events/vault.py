@@ -1,0 +1,165 @@
+"""A key per person: seals the personal fields of events, and forgets a person when the key is destroyed."""
+
+import base64
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec.inspect import Metadata, StructType, type_info
+
+from events.messages import PERSONAL, Event, tag_of
+
+E = TypeVar("E", bound=Event)
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+SEALED = "v1:"
+REMEMBERED = 10_000
+"""Unwrapped keys kept in memory; the least recently used one goes first."""
+FRESH_FOR = 60.0
+"""Seconds after which a key is asked for again, so that an erasure is felt everywhere within a minute."""
+
+
+class Keys(Protocol):
+    """Where wrapped keys live. They are never rebuilt from the log."""
+
+    async def fetch(self, uids: Sequence[str]) -> Mapping[str, bytes]:
+        """The wrapped keys of those who have one."""
+
+    async def add(self, uid: str, wrapped: bytes) -> bytes:
+        """Keep *wrapped* unless the person has a key already; return the one that is kept."""
+
+
+class MemoryKeys:
+    """Keys in a dict, for unit tests."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    async def fetch(self, uids: Sequence[str]) -> Mapping[str, bytes]:
+        return {uid: self.kept[uid] for uid in uids if uid in self.kept}
+
+    async def add(self, uid: str, wrapped: bytes) -> bytes:
+        return self.kept.setdefault(uid, wrapped)
+
+
+class PostgresKeys:
+    """Keys in the `vault` schema; *pool* has any asyncpg-like `fetch` and `fetchval`."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    async def fetch(self, uids: Sequence[str]) -> Mapping[str, bytes]:
+        rows = await self._pool.fetch("select uid, wrapped from vault.person_key where uid = any($1::text[])", uids)
+        return {row["uid"]: row["wrapped"] for row in rows}
+
+    async def add(self, uid: str, wrapped: bytes) -> bytes:
+        await self._pool.execute(
+            "insert into vault.person_key (uid, wrapped) values ($1, $2) on conflict do nothing", uid, wrapped
+        )
+        kept: bytes = await self._pool.fetchval("select wrapped from vault.person_key where uid = $1", uid)
+        return kept
+
+
+@cache
+def personal_fields(event: type[Event]) -> tuple[str, ...]:
+    """The fields of *event* that are sealed."""
+    info = type_info(event)
+    assert isinstance(info, StructType)
+    return tuple(f.name for f in info.fields if isinstance(f.type, Metadata) and (f.type.extra or {}).get(PERSONAL))
+
+
+class Vault:
+    """Seals and opens personal fields. The master key wraps the persons' keys and stays in the settings."""
+
+    def __init__(self, keys: Keys, master: bytes) -> None:
+        self._keys = keys
+        self._master = AESGCM(master)
+        self._known: OrderedDict[str, tuple[float, AESGCM]] = OrderedDict()
+
+    async def seal(self, events: Sequence[E]) -> Sequence[E]:
+        """The events with personal fields sealed; makes a key for a person who has none."""
+        people = _people(events)
+        if not people:
+            return events
+        keys = await self._find(people)
+        for uid in people - keys.keys():
+            keys[uid] = await self._make(uid)
+        return [_with(event, lambda text, place, uid: _seal(keys[uid], text, place)) for event in events]
+
+    async def open(self, events: Sequence[E]) -> list[E]:
+        """The events with personal fields in clear, or empty where the key is gone. One query for all of them."""
+        people = _people(events)
+        keys = await self._find(people) if people else {}
+        return [_with(event, lambda text, place, uid: _open(keys.get(uid), text, place)) for event in events]
+
+    async def _find(self, uids: set[str]) -> dict[str, AESGCM]:
+        found, now = {}, time.monotonic()
+        for uid in uids:
+            known = self._known.get(uid)
+            if known is not None and now - known[0] < FRESH_FOR:
+                found[uid] = known[1]
+                self._known.move_to_end(uid)
+        missing = [uid for uid in uids if uid not in found]
+        if missing:
+            wrapped = await self._keys.fetch(missing)
+            found.update({uid: self._unwrap(uid, kept) for uid, kept in wrapped.items()})
+        return found
+
+    async def _make(self, uid: str) -> AESGCM:
+        nonce = os.urandom(NONCE_BYTES)
+        wrapped = nonce + self._master.encrypt(nonce, os.urandom(KEY_BYTES), uid.encode())
+        return self._unwrap(uid, await self._keys.add(uid, wrapped))
+
+    def _unwrap(self, uid: str, wrapped: bytes) -> AESGCM:
+        try:
+            key = AESGCM(self._master.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], uid.encode()))
+        except InvalidTag:
+            raise ValueError(
+                "a person's key does not open: MATINEE_MASTER_KEY is not the one it was wrapped with"
+            ) from None
+        self._known[uid] = (time.monotonic(), key)
+        self._known.move_to_end(uid)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return key
+
+
+def _people(events: Iterable[Event]) -> set[str]:
+    return {getattr(event, event.person) for event in events if personal_fields(type(event))}
+
+
+def _with(event: E, change: Any) -> E:
+    """A copy with each personal text replaced; bound to its place, so that sealed texts cannot be swapped around."""
+    fields = personal_fields(type(event))
+    if not fields:
+        return event
+    uid = getattr(event, event.person)
+    changed = {
+        name: change(text, f"{tag_of(type(event))}.{name}.{uid}".encode(), uid)
+        for name in fields
+        if (text := getattr(event, name)) is not None
+    }
+    return msgspec.structs.replace(event, **changed)
+
+
+def _seal(key: AESGCM, text: str, place: bytes) -> str:
+    nonce = os.urandom(NONCE_BYTES)
+    return SEALED + base64.urlsafe_b64encode(nonce + key.encrypt(nonce, text.encode(), place)).decode()
+
+
+def _open(key: AESGCM | None, text: str, place: bytes) -> str:
+    if key is None or not text.startswith(SEALED):
+        return ""
+    sealed = base64.urlsafe_b64decode(text.removeprefix(SEALED))
+    try:
+        return key.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place).decode()
+    except InvalidTag:
+        # The person was erased and came back: what the old key sealed stays closed.
+        return ""

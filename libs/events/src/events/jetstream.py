@@ -28,6 +28,8 @@ LONGEST_WAIT = 0.5
 LARGEST_COMMIT = 512 * 1024
 
 NOT_FOUND = 10037
+WRONG_LAST = 10071
+"""Definite, unlike 10164, which our own earlier attempt may have caused."""
 FULL = 10077
 MISUSE = frozenset({10054, 10060, 10070, 10097, 10174, 10177, 10193, 10199})
 """Errors that no retry mends: headers, batch limits, a stream that is not configured as declared."""
@@ -75,9 +77,11 @@ class JetStreamLog:
         deadline = asyncio.get_running_loop().time() + APPEND_SECONDS
         wait = FIRST_WAIT
         while True:
+            refused = False
             try:
                 return await self._send(messages)
             except ApiError as error:
+                refused = error.err_code == WRONG_LAST
                 if error.err_code in MISUSE:
                     raise
                 if error.err_code == FULL:
@@ -87,6 +91,8 @@ class JetStreamLog:
             stored = await self._outcome(writes, context)
             if stored is not None:
                 return stored
+            if refused:
+                raise Conflict(str(writes[0].key))
             if asyncio.get_running_loop().time() > deadline:
                 raise Unclear(", ".join(str(write.key) for write in writes))
             await asyncio.sleep(wait * random.uniform(0.5, 1.5))

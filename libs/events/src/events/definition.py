@@ -6,14 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
 from events.codec import Codec, Upcaster
 from events.decider import Decider, Pact
-from events.messages import Command, Context, Query
+from events.messages import Command, Context, Event, Query
 from events.projection import Projection
 from events.schema import Db, fingerprint
 from events.timers import Cron
@@ -33,14 +32,24 @@ Granting = Callable[[Db, str, Context], Awaitable[Granted]]
 """May the context's actor follow the channel with this id? Raises `Rejected` if not."""
 
 
+class Contracts(Protocol):
+    """A module of `events.contracts`, as far as its own service needs it."""
+
+    @property
+    def COMMANDS(self) -> Sequence[type[Command]]: ...  # noqa: N802  # the names of a module's constants
+    @property
+    def QUERIES(self) -> Sequence[type[Query]]: ...  # noqa: N802
+    @property
+    def EVENTS(self) -> Sequence[type[Event]]: ...  # noqa: N802
+
+
 @dataclass(frozen=True)
 class Service:
     """A context's service: its rules, read models, questions and channels."""
 
     name: str
     """Also the name of its context, of its NATS user and of its database login."""
-    contracts: ModuleType
-    """`COMMANDS`, `QUERIES` and `EVENTS`."""
+    contracts: Contracts
     deciders: Mapping[str, Decider[Any, Any, Any]]
     """By kind of aggregate."""
     projections: Sequence[Projection]

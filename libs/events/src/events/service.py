@@ -6,19 +6,19 @@ import binascii
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import asyncpg
 import msgspec
 import structlog
 import uvloop
-from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from events import telemetry
 from events.bus import ApiError, Bus, Msg
 from events.definition import Granted, Service
 from events.handle import Aggregates
+from events.health import Check, serving_health
 from events.jetstream import JetStreamLog, JetStreamSnapshots, JetStreamTelemetry
 from events.messages import Notice
 from events.projection import Batches
@@ -29,7 +29,9 @@ from events.serving import Server
 from events.settings import BadSettings, ServiceSettings, load
 from events.vault import PostgresKeys, Vault
 
-__all__ = ["Granted", "Service", "run", "serve"]
+__all__ = ["Granted", "Replica", "Service", "Stores", "replica", "run", "stores"]
+
+T = TypeVar("T")
 
 log = structlog.get_logger("service")
 
@@ -37,73 +39,115 @@ DRAIN_SECONDS = 5.0
 START_SECONDS = 60.0
 RETRY_SECONDS = 0.25
 
-T = TypeVar("T")
-Check = Callable[[], Awaitable[bool]]
-
 
 def run(service: Service) -> None:
     """Run *service* until SIGTERM or SIGINT, with settings from the environment."""
     settings = load(ServiceSettings)
     telemetry.configure(service.name, settings.log_format, settings.log_level, settings.trace_ratio, settings.otlp)
-    uvloop.run(serve(service, settings))
+    uvloop.run(_serve(service, settings))
 
 
-async def serve(service: Service, settings: ServiceSettings) -> None:
-    """The life of one replica. Returns after a signal; raises `SystemExit` when the connection is lost for good."""
+async def _serve(service: Service, settings: ServiceSettings) -> None:
+    """The life of one process. Raises `SystemExit` when a part that runs for ever does not."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    ready: dict[str, Check] = {}
-    async with health(settings.health_host, settings.health_port, ready), contextlib.AsyncExitStack() as stack:
+    checks: dict[str, Check] = {}
+    async with serving_health(settings.health_host, settings.health_port, checks):
+        async with replica(service, settings) as running:
+            checks |= running.checks
+            await _until(stop, running)
+            checks["draining"] = _no
+        log.info("stopped")
+
+
+@dataclass
+class Stores:
+    """Where a service's facts, heartbeats and keys are, opened with the service's own rights."""
+
+    bus: Bus
+    log: JetStreamLog
+    heartbeats: JetStreamTelemetry | None
+    vault: Vault
+    rebuild: Rebuild
+
+
+@dataclass
+class Replica:
+    """One running replica; tests run several in one process."""
+
+    stores: Stores
+    aggregates: Aggregates
+    models: ReadModels
+    tasks: tuple["asyncio.Task[None]", ...]
+    """Those that run for ever: one that ends has failed."""
+
+    @property
+    def checks(self) -> dict[str, Check]:
+        return {"nats": self._connected, "database": self.models.ready, "projection": self._running}
+
+    async def _connected(self) -> bool:
+        return self.stores.bus.connected
+
+    async def _running(self) -> bool:
+        return not any(task.done() for task in self.tasks)
+
+
+@contextlib.asynccontextmanager
+async def stores(service: Service, settings: ServiceSettings) -> AsyncIterator[Stores]:
+    """Connect to NATS and PostgreSQL, waiting for up to a minute for servers that are still starting."""
+    key = master_key(settings.master_key)
+    async with contextlib.AsyncExitStack() as stack:
         bus = await Bus.connect(settings.nats_url, service.name, patience=START_SECONDS)
         stack.push_async_callback(bus.close)
-        vault_pool = await _patiently(lambda: connect(settings.database_url, f"{service.name}_writer", "vault", 2))
-        stack.callback(vault_pool.terminate)
-        vault = Vault(PostgresKeys(vault_pool), master_key(settings.master_key))
+        pool = await _patiently(lambda: connect(settings.database_url, f"{service.name}_writer", "vault", 2))
+        stack.callback(pool.terminate)
+        vault = Vault(PostgresKeys(pool), key)
         events_log = await _patiently(lambda: JetStreamLog.open(bus, service.name, service.codec))
         heartbeats = JetStreamTelemetry(bus, service.name, service.codec) if service.has_telemetry else None
         rebuild = Rebuild(service, settings.database_url, events_log, heartbeats, vault)
-        schema = await rebuild.ensure()
-        models = ReadModels(service.name, settings.database_url, events_log.epoch)
-        await models.open(schema)
+        yield Stores(bus, events_log, heartbeats, vault, rebuild)
+
+
+@contextlib.asynccontextmanager
+async def replica(service: Service, settings: ServiceSettings) -> AsyncIterator[Replica]:
+    """A replica that serves. At the end it answers what it has taken on, then gives its lease back."""
+    async with stores(service, settings) as opened, contextlib.AsyncExitStack() as stack:
+        schema = await opened.rebuild.ensure()
+        models = ReadModels(service.name, settings.database_url, opened.log.epoch)
         stack.push_async_callback(models.close)
+        await models.open(schema)
+
+        async def on_notice(msg: Msg) -> None:
+            await models.notice(msgspec.json.decode(msg.data, type=Notice))
+
+        await opened.bus.subscribe(f"changed.{service.name}", on_notice)
         aggregates = Aggregates(
-            events_log,
+            opened.log,
             service.deciders,
-            vault,
+            opened.vault,
             pacts=service.pacts,
-            heartbeats=heartbeats,
-            snapshots=JetStreamSnapshots(bus, service.name),
+            heartbeats=opened.heartbeats,
+            snapshots=JetStreamSnapshots(opened.bus, service.name),
         )
         runner = Runner(
             service.name,
             settings.replica,
             settings.database_url,
-            bus,
-            events_log,
-            heartbeats,
-            lambda: Batches(service.projections, vault, events_log.epoch),
+            opened.bus,
+            opened.log,
+            opened.heartbeats,
+            lambda: Batches(service.projections, opened.vault, opened.log.epoch),
             service.crons,
         )
-
-        async def on_notice(msg: Msg) -> None:
-            await models.notice(msgspec.json.decode(msg.data, type=Notice))
-
-        await bus.subscribe(f"changed.{service.name}", on_notice)
-        server = Server(service, bus, aggregates, events_log, models)
-        projecting = asyncio.create_task(runner.run())
-        pointing = asyncio.create_task(models.follow_pointer())
+        stack.push_async_callback(runner.release)
+        tasks = asyncio.create_task(runner.run()), asyncio.create_task(models.follow_pointer())
+        stack.push_async_callback(_end, tasks)
+        server = Server(service, opened.bus, aggregates, opened.log, models)
+        stack.push_async_callback(server.drain, DRAIN_SECONDS)
         await server.start()
-        ready |= {"nats": _connected(bus), "database": models.ready, "projection": _running(projecting)}
-        log.info("serving", schema=schema, epoch=events_log.epoch, replica=settings.replica)
-        await _until(stop, bus.lost, projecting, pointing)
-        ready["draining"] = _no
-        await server.drain(DRAIN_SECONDS)
-        for task in (projecting, pointing):
-            task.cancel()
-        await asyncio.gather(projecting, pointing, return_exceptions=True)
-        await runner.release()
-        log.info("stopped")
+        log.info("serving", schema=schema, epoch=opened.log.epoch, replica=settings.replica)
+        yield Replica(opened, aggregates, models, tasks)
 
 
 def master_key(text: str) -> bytes:
@@ -117,45 +161,24 @@ def master_key(text: str) -> bytes:
     return key
 
 
-@contextlib.asynccontextmanager
-async def health(host: str, port: int, checks: dict[str, Check]) -> AsyncIterator[None]:
-    """Serve `/healthz`, `/readyz` (each dependency named) and `/metrics`; nothing when *port* is 0."""
-
-    async def healthz(request: web.Request) -> web.Response:
-        return web.json_response({"ok": True})
-
-    async def readyz(request: web.Request) -> web.Response:
-        found = {name: await check() for name, check in list(checks.items())}
-        ok = bool(found) and all(found.values())
-        return web.json_response({"ready": ok, "checks": found}, status=200 if ok else 503)
-
-    async def metrics(request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    app = web.Application()
-    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    if port:
-        await web.TCPSite(runner, host, port).start()
-    try:
-        yield
-    finally:
-        await runner.cleanup()
-
-
-async def _until(stop: asyncio.Event, lost: asyncio.Event, *tasks: "asyncio.Task[None]") -> None:
+async def _until(stop: asyncio.Event, running: Replica) -> None:
     """Wait for a signal; fail if the bus gives up or a task that runs for ever does not."""
-    waits = [asyncio.create_task(stop.wait()), asyncio.create_task(lost.wait())]
-    await asyncio.wait([*waits, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    waits = [asyncio.create_task(stop.wait()), asyncio.create_task(running.stores.bus.lost.wait())]
+    await asyncio.wait([*waits, *running.tasks], return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
-    for task in tasks:
+    for task in running.tasks:
         if task.done():
             log.error("a part of the service died", reason=repr(task.exception()))
             raise SystemExit(1)
-    if lost.is_set():
+    if running.stores.bus.lost.is_set():
         raise SystemExit("nats: the connection was closed for good")
+
+
+async def _end(tasks: tuple["asyncio.Task[None]", ...]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _patiently(connecting: Callable[[], Awaitable[T]]) -> T:
@@ -169,20 +192,6 @@ async def _patiently(connecting: Callable[[], Awaitable[T]]) -> T:
             if loop.time() > deadline:
                 raise SystemExit(f"cannot start: {error}") from error
             await asyncio.sleep(RETRY_SECONDS)
-
-
-def _connected(bus: Bus) -> Check:
-    async def check() -> bool:
-        return bus.connected
-
-    return check
-
-
-def _running(task: "asyncio.Task[None]") -> Check:
-    async def check() -> bool:
-        return not task.done()
-
-    return check
 
 
 async def _no() -> bool:

@@ -9,7 +9,7 @@ import asyncpg
 import nats
 import pytest
 
-from ops.embedded import AlreadyRunning, Embedded, embedded, servers_over
+from ops.embedded import AlreadyRunning, Embedded, servers_over
 from ops.keys import SecretsMissing, keys_in
 
 
@@ -32,10 +32,10 @@ async def _remembered(servers: Embedded) -> list[int]:
 
 
 async def test_a_second_start_over_the_same_folder_finds_what_the_first_one_kept(tmp_path: Path) -> None:
-    async with embedded(tmp_path) as servers:
+    with servers_over(tmp_path) as servers:
         await _remember(servers, 1)
         keys = servers.keys
-    async with embedded(tmp_path) as servers:
+    with servers_over(tmp_path) as servers:
         assert await _remembered(servers) == [1]
         assert servers.keys == keys
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import IO
 
 from ops.privileges import Account, stepping_down
+from ops.problem import Problem
 
 _LOG_LIMIT = 10_000_000  # bytes of one log file before it moves to <name>.log.1
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-class ChildFailed(Exception):
+class ChildFailed(Problem):
     """A program ended, or was not ready in time."""
 
 
@@ -74,7 +75,7 @@ class Child:
             time.sleep(0.01)
 
     def restart(self, within: float = 30.0) -> None:
-        """Start again on the same port and wait; tried anew while what a crash left behind is still going away."""
+        """Start, again or for the first time, and wait. Tried anew while what a crash left behind goes away."""
         deadline = time.monotonic() + within
         while True:
             self.start()

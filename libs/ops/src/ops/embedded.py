@@ -1,22 +1,22 @@
 """NATS and PostgreSQL as child processes over one folder, for one machine and for tests."""
 
-import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Self
 
 from ops.bus_server import Member, bus_server
-from ops.child import Child, ChildFailed, rotate_log
+from ops.child import Child, rotate_log
 from ops.database_server import ADMIN, DATABASE, database_server
 from ops.house import OPERATOR
 from ops.keys import Keys, keys_in
 from ops.ports import free_port
+from ops.problem import Problem
 
 
-class AlreadyRunning(Exception):
+class AlreadyRunning(Problem):
     """Another process holds the folder."""
 
 
@@ -54,10 +54,8 @@ class Embedded:
         return f"postgresql://{ADMIN}:{self.keys.admin_password}@127.0.0.1:{self.postgres_port}/{DATABASE}"
 
     def start(self) -> None:
-        self.nats.start()
-        self.postgres.start()
-        self.nats.wait_ready()
-        self.postgres.wait_ready()
+        self.nats.restart()
+        self.postgres.restart()
 
     def stop(self) -> None:
         for child in (self.nats, self.postgres):
@@ -68,7 +66,7 @@ class Embedded:
 
 @contextmanager
 def servers_over(folder: Path) -> Iterator[Embedded]:
-    """Both servers, running while the block runs."""
+    """Both servers, running while the block runs. They must not outlive the thread that entered it."""
     with hold(folder):
         servers = Embedded.over(folder)
         try:
@@ -76,21 +74,6 @@ def servers_over(folder: Path) -> Iterator[Embedded]:
             yield servers
         finally:
             servers.stop()
-
-
-@asynccontextmanager
-async def embedded(folder: Path) -> AsyncIterator[Embedded]:
-    """Both servers, from async code. They are started in the calling thread, which they must not outlive."""
-    with hold(folder):
-        servers = await asyncio.to_thread(Embedded.over, folder)
-        try:
-            servers.nats.start()
-            servers.postgres.start()
-            await asyncio.to_thread(servers.nats.wait_ready)
-            await asyncio.to_thread(servers.postgres.wait_ready)
-            yield servers
-        finally:
-            await asyncio.to_thread(servers.stop)
 
 
 @contextmanager
@@ -137,6 +120,3 @@ def _lock(lock: IO[str], folder: Path) -> None:
             f"Matinee is already running over {folder} (pid {holder}). Stop that one first (Ctrl-C in its terminal, or "
             f"`kill {holder}`), or give this one its own folder with --data."
         ) from None
-
-
-__all__ = ["AlreadyRunning", "ChildFailed", "Embedded", "bus_cluster", "embedded", "hold", "servers_over"]

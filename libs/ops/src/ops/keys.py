@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ops.house import GATEWAY, OPERATOR, SERVICES
+from ops.problem import Problem
 
 
-class SecretsMissing(Exception):
+class SecretsMissing(Problem):
     """There is data but no secrets.json for it."""
 
 

@@ -7,8 +7,10 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.problem import Problem
 
-class CannotStepDown(Exception):
+
+class CannotStepDown(Problem):
     """Running as root without a way to run PostgreSQL as somebody else."""
 
 

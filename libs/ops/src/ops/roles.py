@@ -7,12 +7,13 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from ops.house import SERVICES
+from ops.problem import Problem
 
 _VAULT = (Path(__file__).parent / "vault.sql").read_text()
 _ONE_AT_A_TIME = 7_077_217  # advisory lock of whoever provisions
 
 
-class PasswordMissing(Exception):
+class PasswordMissing(Problem):
     """A login must be made and nobody said with which password."""
 
 

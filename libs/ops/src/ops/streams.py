@@ -13,6 +13,7 @@ import nats.errors
 from nats.aio.client import Client
 
 from ops.house import PRESENCE, SERVICES, Service
+from ops.problem import Problem
 
 EPOCH = "matinee-epoch"  # metadata key: names one life of a stream, so that positions of an earlier life are recognised
 _SECOND = 1_000_000_000
@@ -35,7 +36,7 @@ class Drift:
         return f"{self.stream}: {self.field} is {json.dumps(self.have)}, declared {json.dumps(self.want)}"
 
 
-class StreamsUnavailable(Exception):
+class StreamsUnavailable(Problem):
     """JetStream did not answer, or refused."""
 
 

@@ -1,0 +1,5 @@
+"""`python -m ops` is the `matinee` command."""
+
+from ops.cli import main
+
+main()

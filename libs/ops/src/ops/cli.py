@@ -1,0 +1,23 @@
+"""The `matinee` command: its table of contents."""
+
+import sys
+
+import typer
+
+from ops.commands.provision import provision
+from ops.commands.status import status
+from ops.commands.up import up
+from ops.problem import Problem
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.command()(up)
+app.command()(status)
+app.command()(provision)
+
+
+def main() -> None:
+    try:
+        app()
+    except Problem as problem:
+        print(f"matinee: {problem}", file=sys.stderr)
+        sys.exit(1)

@@ -97,7 +97,7 @@ def _of_service(service: Service) -> list[Configuration]:
     name = service.name
     log = {
         **_stored(service.log, f"ev.{name}.>"),
-        "discard": "new",
+        **_KEPT_FOR_EVER,
         "allow_atomic": True,
         "deny_purge": True,
         "duplicate_window": 120 * _SECOND,
@@ -120,6 +120,13 @@ def _presence() -> Configuration:
     }
 
 
+_KEPT_FOR_EVER: Configuration = {
+    "discard": "new",
+    "max_age": 0,
+    "max_msgs": -1,
+    "max_bytes": -1,
+    "max_msgs_per_subject": -1,
+}
 _LAST_VALUES: Configuration = {"max_msgs_per_subject": 1, "discard": "old"}
 
 

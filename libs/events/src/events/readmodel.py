@@ -66,7 +66,7 @@ class ReadModels:
         """Read from *name* from now on."""
         old, self._pool = self._pool, await connect(self._dsn, f"{self._service}_reader", name, POOL)
         self.schema = name
-        self._seen = (0, 0)
+        self._seen = await _reached(self._pool)
         if old is not None:
             task = asyncio.create_task(_close_later(old))
             self._closing.add(task)
@@ -143,6 +143,11 @@ class ReadModels:
             task.cancel()
         if self._pool is not None:
             self._pool.terminate()
+
+
+async def _reached(pool: "asyncpg.Pool[Any]") -> tuple[int, int]:
+    at = {row["source"]: row["sequence"] for row in await pool.fetch("select source, sequence from checkpoint")}
+    return at.get(LOG, 0), at.get(TELEMETRY, 0)
 
 
 async def _nothing(db: Db) -> None:

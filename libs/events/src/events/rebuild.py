@@ -1,8 +1,8 @@
 """Fills a new read-model schema from the log, beside the live one, and switches to it when it has caught up."""
 
 import secrets
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -13,8 +13,21 @@ from events.projection import LOG, TELEMETRY, Batches
 from events.runner import Source
 from events.vault import Vault
 
-Progress = Callable[[int, int], None]
-"""Told after each batch: commits applied, and how many there are."""
+Progress = Callable[[str, int, int], None]
+"""Told after each batch: the source, how far it is, and how far it goes."""
+Reached = Mapping[str, int]
+"""Sequence by source."""
+
+
+DIFFERENCE = "select {columns} from {a}.{table} except select {columns} from {b}.{table} limit 100"
+
+
+class Differing(NamedTuple):
+    """Rows of one table; 100 at most of each."""
+
+    only_live: list[dict[str, Any]]
+    only_log: list[dict[str, Any]]
+    """What the log says instead."""
 
 
 class Rebuild:
@@ -44,27 +57,29 @@ class Rebuild:
     def new_name(self) -> str:
         return f"{self._service.first_schema}_{secrets.token_hex(3)}"
 
-    async def fill(self, name: str, progress: Progress | None = None) -> int:
-        """Bring schema *name* up to the log's present end; return how many commits that took.
+    async def fill(self, name: str, progress: Progress | None = None, upto: Reached | None = None) -> Reached:
+        """Bring schema *name* up to the log's present end, or just to *upto*; return how far it is then.
 
-        The end is looked up again until nothing was added meanwhile; the live read models are then a batch ahead at most.
+        Without *upto* the end is looked up again until nothing was added meanwhile, so that a live schema is then at most
+        a batch ahead. Raise `Fenced` when a live runner has taken the schema over.
         """
-        applied = 0
         async with self._writer(name) as db:
             at = dict(await self._batches.start(db))
             for source, stream in ((LOG, self._log), (TELEMETRY, self._heartbeats)):
                 if stream is None:
                     continue
-                while (head := await stream.head()) > at[source]:
+                while (end := upto[source] if upto else await stream.head()) > at[source]:
                     async for commits in stream.tail(at[source]):
-                        done = await self._batches.apply(db, source, at[source], commits)
-                        at[source] = done.end
-                        applied += len(commits)
-                        if progress is not None:
-                            progress(done.end, max(head, done.end))
-                        if done.end >= head:
+                        wanted = [commit for commit in commits if upto is None or commit.sequence <= end]
+                        if wanted:
+                            at[source] = (await self._batches.apply(db, source, at[source], wanted)).end
+                            if progress is not None:
+                                progress(source, at[source], max(end, at[source]))
+                        if commits[-1].sequence >= end:
                             break
-        return applied
+                    if upto is not None:
+                        break
+        return at
 
     async def switch(self, name: str) -> str | None:
         """Point queries and runners at *name*; return the schema that was current."""
@@ -80,6 +95,32 @@ class Rebuild:
     async def drop(self, name: str) -> None:
         async with self._owner() as owner:
             await schema.drop(owner, name)
+
+    async def drop_stale(self, keep: Collection[str]) -> list[str]:
+        """Drop every read-model schema of the service but those in *keep*; return what went."""
+        async with self._owner() as owner:
+            stale = [name for name in await schema.schemas(owner, self._service.name) if name not in keep]
+            for name in stale:
+                await schema.drop(owner, name)
+            return stale
+
+    async def reached(self, name: str) -> Reached:
+        """How far schema *name* is."""
+        async with self._owner() as owner:
+            rows = await owner.fetch(f"select source, sequence from {schema.checked(name)}.checkpoint")
+            return {row["source"]: row["sequence"] for row in rows}
+
+    async def differences(self, live: str, scratch: str) -> tuple[Reached, Mapping[str, Differing]]:
+        """Rows that only one of the two schemas has, by table, with the position of *live* in the same snapshot."""
+        async with self._owner() as owner, owner.transaction(isolation="repeatable_read", readonly=True):
+            at = await owner.fetch(f"select source, sequence from {schema.checked(live)}.checkpoint")
+            found = {}
+            for table, columns in await schema.tables(owner, scratch):
+                only_live = await owner.fetch(DIFFERENCE.format(columns=columns, table=table, a=live, b=scratch))
+                only_log = await owner.fetch(DIFFERENCE.format(columns=columns, table=table, a=scratch, b=live))
+                if only_live or only_log:
+                    found[table] = Differing([dict(row) for row in only_live], [dict(row) for row in only_log])
+            return {row["source"]: row["sequence"] for row in at}, found
 
     async def ensure(self) -> str:
         """The schema that fits this code: the current one, or one built now, before which the service is not ready.

@@ -123,6 +123,19 @@ async def drop(owner: Db, schema: str) -> None:
     await owner.execute(f"drop schema if exists {checked(schema)} cascade")
 
 
+async def tables(db: Db, schema: str) -> list[tuple[str, str]]:
+    """The tables whose rows the log alone determines, with the columns that it does."""
+    rows = await db.fetch(
+        "select table_name, string_agg(quote_ident(column_name), ', ' order by ordinal_position) as columns"
+        " from information_schema.columns where table_schema = $1 group by 1 order by 1",
+        schema,
+    )
+    columns = {row["table_name"]: row["columns"] for row in rows}
+    # Where a checkpoint stands, whether a timer has fired and what an operator parked is no fact.
+    columns |= {"due": "key, at, function, args"}
+    return [(table, columns[table]) for table in columns if table not in ("checkpoint", "parked")]
+
+
 async def schemas(db: Db, service: str) -> list[str]:
     """The read-model schemas of *service*, whatever their state."""
     rows = await db.fetch(

@@ -5,14 +5,18 @@ import sys
 import typer
 
 from ops.commands.provision import provision
+from ops.commands.replay import replay
 from ops.commands.status import status
 from ops.commands.up import up
+from ops.commands.verify import verify
 from ops.problem import Problem
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(up)
 app.command()(status)
 app.command()(provision)
+app.command()(replay)
+app.command()(verify)
 
 
 def main() -> None:

@@ -1,7 +1,9 @@
 """The embedded servers: start, crash, come back on the same port with the same data, and share a folder with nobody."""
 
 import os
+import signal
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from ops.embedded import AlreadyRunning, Embedded, servers_over
 from ops.keys import SecretsMissing, keys_in
+from ops.privileges import stepping_down, unprivileged_account
 
 
 def _maintenance(servers: Embedded) -> str:
@@ -101,3 +104,16 @@ def test_below_a_closed_folder_postgres_runs_as_somebody_who_is_not_root(closed_
         assert owner != 0
         assert (closed_folder / "data" / "postgres").stat().st_uid == owner
         assert stat.S_IMODE((closed_folder / "data").stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root steps down")
+def test_who_steps_down_finds_programs_below_a_closed_folder_and_can_write_none(closed_folder: Path) -> None:
+    """initdb asks access(2) for postgres, which the kernel answers without the extra right unless told not to."""
+    program = closed_folder / "program"
+    program.write_text("")
+    program.chmod(0o755)
+    account = unprivileged_account()
+    assert account is not None
+    for question, answer in (("-x", 0), ("-w", 1)):
+        asked = stepping_down(account, ["test", question, str(program)], signal.SIGKILL)
+        assert subprocess.run(asked, check=False).returncode == answer

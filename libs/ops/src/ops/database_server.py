@@ -14,6 +14,7 @@ from ops.privileges import Account, unprivileged_account
 
 ADMIN = "matinee_admin"
 DATABASE = "matinee"
+_ANYWHERE = Path("/")  # a working directory that every account may look up; ours may be closed to it
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -42,7 +43,7 @@ def database_server(folder: Path, keys: Keys, logs: Path, *, port: int | None = 
         command=[_program("postgres"), "-D", str(folder), *options],
         log=logs / "postgres.log",
         is_ready=lambda: _accepts_sessions(folder, child),
-        folder=folder,
+        folder=_ANYWHERE,
         account=account,
         stop_signal=signal.SIGINT,  # its fast shutdown: ends sessions, writes everything down
         death_signal=signal.SIGQUIT,  # its immediate shutdown: takes its own children along
@@ -84,7 +85,7 @@ def _make_cluster(folder: Path, keys: Keys, logs: Path, account: Account | None)
         ]
         log = logs / "initdb.log"
         with open_log(log) as output:
-            status = spawn(command, log=output, account=account, folder=draft).wait()
+            status = spawn(command, log=output, account=account, folder=_ANYWHERE).wait()
         if status != 0:
             raise ChildFailed(f"initdb failed ({status}); see {log}:\n{log.read_text(errors='replace')[-2000:]}")
     draft.replace(folder)

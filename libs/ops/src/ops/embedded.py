@@ -35,6 +35,7 @@ class Embedded:
     @classmethod
     def over(cls, folder: Path) -> Self:
         """Make ready to start; the first time this makes keys and the database's files (seconds)."""
+        folder = folder.absolute()
         keys = keys_in(folder)
         logs = folder / "logs"
         for name in ("nats", "postgres"):

@@ -59,7 +59,9 @@ def _walking_right() -> list[str]:
     available = _available_capabilities()
     for bit, name in ((_DAC_READ_SEARCH, "dac_read_search"), (_DAC_OVERRIDE, "dac_override")):
         if available >> bit & 1:
-            return [f"--inh-caps=+{name}", f"--ambient-caps=+{name}", f"--bounding-set=-all,+{name}"]
+            rights = [f"--inh-caps=+{name}", f"--ambient-caps=+{name}", f"--bounding-set=-all,+{name}"]
+            # initdb looks for postgres with access(2), which sets an ordinary user's rights aside unless told not to.
+            return [*rights, "--securebits=+no_setuid_fixup"]
     return []  # nothing to hand on; it works wherever the path is open to all
 
 

@@ -6,6 +6,7 @@
            `servers.admin_database_url`, `servers.keys`. Shared: use ids of your own, and do not stop it.
 `own_servers`  the same for one test alone, which may do `servers.nats.kill()`, `servers.postgres.restart()`
            (on the same port) and anything else.
+`system`   a whole Matinee, started once per run by `matinee up`: `system.http`, `system.ws`. Shared like `servers`.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import pytest
 
 from ops.embedded import Embedded, servers_over
 from ops.provision import provision
+from tests.system import System, system_over
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +28,12 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
 @pytest.fixture
 def own_servers(tmp_path: Path) -> Iterator[Embedded]:
     yield from _provisioned(tmp_path / "servers")
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with system_over(tmp_path_factory.mktemp("system")) as running:
+        yield running
 
 
 def _provisioned(folder: Path) -> Iterator[Embedded]:

@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from ops.commands.demo import demo
 from ops.commands.provision import provision
 from ops.commands.replay import replay
 from ops.commands.status import status
@@ -15,6 +16,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.command()(up)
 app.command()(status)
 app.command()(provision)
+app.command()(demo)
 app.command()(replay)
 app.command()(verify)
 

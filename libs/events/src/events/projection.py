@@ -78,7 +78,7 @@ class Batches:
         self.parked = {row["key"] for row in await db.fetch("select distinct key from parked")}
         return {row["source"]: row["sequence"] for row in rows}
 
-    async def apply(self, db: asyncpg.Connection[Any], source: str, after: int, commits: Sequence[Commit]) -> Applied:
+    async def apply(self, db: asyncpg.Connection, source: str, after: int, commits: Sequence[Commit]) -> Applied:
         """Apply what follows *after*, in one transaction. Raise `Fenced` if the checkpoint is somewhere else."""
         opened = await self._open(commits)
         try:
@@ -101,7 +101,7 @@ class Batches:
                 topics = await self._apply_by_key(db, source, opened)
         return Applied(source, after, commits[-1].sequence, frozenset(topics))
 
-    async def retry(self, db: asyncpg.Connection[Any], key: str, commits: Sequence[Commit]) -> set[str]:
+    async def retry(self, db: asyncpg.Connection, key: str, commits: Sequence[Commit]) -> set[str]:
         """Apply a parked key's *commits*, from the first parked one on; raise what they raise if they still fail."""
         opened = await self._open(commits)
         self.parked.discard(key)
@@ -137,7 +137,7 @@ class Batches:
                 topics |= await projection.apply(db, commits)
         return topics
 
-    async def _apply_by_key(self, db: asyncpg.Connection[Any], source: str, commits: Sequence[Commit]) -> set[str]:
+    async def _apply_by_key(self, db: asyncpg.Connection, source: str, commits: Sequence[Commit]) -> set[str]:
         topics: set[str] = set()
         for key, mine in _by_key(commits).items():
             try:

@@ -1,7 +1,7 @@
 """Moves read models: batches of commits become rows, and the checkpoint moves in the same transaction."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import asyncpg
 import structlog

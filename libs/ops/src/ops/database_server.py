@@ -7,7 +7,7 @@ import signal
 import tempfile
 from pathlib import Path
 
-from ops.child import Child, ChildFailed, open_log, spawn
+from ops.child import Child, ChildFailed, open_log, rotate_log, spawn
 from ops.keys import Keys, write_private
 from ops.ports import free_port
 from ops.privileges import Account, unprivileged_account
@@ -84,6 +84,7 @@ def _make_cluster(folder: Path, keys: Keys, logs: Path, account: Account | None)
             "--no-instructions",
         ]
         log = logs / "initdb.log"
+        rotate_log(log)
         with open_log(log) as output:
             status = spawn(command, log=output, account=account, folder=_ANYWHERE).wait()
         if status != 0:

@@ -249,7 +249,7 @@ class Aggregates:
         try:
             assert self._snapshots is not None
             await self._snapshots.put(key, snapshot)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, a snapshot is only a shortcut
             log.warning("snapshot not kept", aggregate=str(key), reason=str(error))
 
     @asynccontextmanager

@@ -5,6 +5,7 @@ import base64
 import random
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from itertools import pairwise
 
 from events.bus import Ack, ApiError, Bus, TimedOut, Unavailable, header_block
 from events.codec import AT, ID, Codec, commit_id, headers_of
@@ -95,7 +96,7 @@ class JetStreamLog:
                 raise Conflict(str(writes[0].key))
             if asyncio.get_running_loop().time() > deadline:
                 raise Unclear(", ".join(str(write.key) for write in writes))
-            await asyncio.sleep(wait * random.uniform(0.5, 1.5))
+            await asyncio.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311  # it spreads retries, no more
             wait = min(wait * 2, LONGEST_WAIT)
 
     async def newest(self, key: Key) -> int:
@@ -220,6 +221,6 @@ def _stored(data: bytes, headers: dict[str, str]) -> Stored:
 
 
 def _check_versions(key: Key, commits: Sequence[Commit]) -> None:
-    for before, after in zip(commits, commits[1:], strict=False):
+    for before, after in pairwise(commits):
         if after.first != before.last + 1:
             raise Hole(f"{key}: version {before.last + 1} is missing before sequence {after.sequence}")

@@ -56,7 +56,8 @@ class MemoryLog:
     async def tail(self, after: int) -> AsyncIterator[list[Commit]]:
         while True:
             async with self._moved:
-                await self._moved.wait_for(lambda: self._newest > after)
+                while self._newest <= after:
+                    await self._moved.wait()
             for sequence in range(after + 1, min(self._newest, after + BATCH) + 1):
                 if sequence not in self._stored:
                     raise Hole(f"sequence {sequence} is missing")

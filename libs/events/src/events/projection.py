@@ -1,6 +1,7 @@
 """Moves read models: batches of commits become rows, and the checkpoint moves in the same transaction."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import asyncpg
@@ -93,7 +94,7 @@ class Batches:
             asyncpg.OperatorInterventionError,
         ):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, somebody's key has it
             # Something in the batch cannot be applied. Find out what, set that key aside, and let the others go on.
             log.error("batch refused, applying key by key", source=source, after=after, reason=repr(error))
             async with db.transaction():
@@ -145,7 +146,7 @@ class Batches:
                     topics |= await self._apply(db, source, mine)
             except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # whatever it is, the key is parked with it
                 log.error("key parked", key=str(key), sequence=mine[0].sequence, reason=repr(error))
                 if source == LOG:
                     await _park(db, mine, repr(error)[:500])
@@ -157,7 +158,7 @@ async def _move_versions(db: Db, commits: Sequence[Commit]) -> None:
     """Check that no commit is missing between the rows and the batch, nor inside it; raise `Hole` otherwise."""
     keys, firsts, lasts, positions = [], [], [], []
     for key, mine in _by_key(commits).items():
-        for before, after in zip(mine, mine[1:], strict=False):
+        for before, after in pairwise(mine):
             if after.first != before.last + 1:
                 raise Hole(f"{key}: version {before.last + 1} is missing before sequence {after.sequence}")
         keys.append(str(key))

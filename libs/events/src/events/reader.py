@@ -159,7 +159,8 @@ class _Pull:
         self._filled.set()
 
     def _take(self, msg: Msg, headers: dict[str, str]) -> None:
-        # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>; a domain adds tokens in front.
+        # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>;
+        # a domain adds tokens in front.
         tokens = msg.reply.split(".")
         sequence, delivered = int(tokens[-4]), int(tokens[-3])
         if delivered != self._delivered + 1:

@@ -96,7 +96,7 @@ class ReadModels:
     async def ask(self, question: Callable[[Db], Awaitable[T]], after: Position | None = None) -> tuple[T, Position]:
         """Run *question* on one snapshot of the read models. With *after*, wait up to a second until they are that far.
 
-        Raise `Rejected`: `position-not-reached` (with the position that is), `other-epoch`, `bad-position`, `unavailable`.
+        Raise `Rejected`: `position-not-reached` (with the one that is), `other-epoch`, `bad-position`, `unavailable`.
         """
         if after is not None:
             await self._wait(after)

@@ -114,7 +114,7 @@ class Runner:
             log.warning("lease not released", reason=str(error))
 
     async def _lead(self, pool: "asyncpg.Pool[Any]") -> None:
-        while not await pool.fetchval(self._take, LEASE, self._replica):
+        while not await pool.fetchval(self._take, LEASE, self._replica):  # noqa: ASYNC110  # a row, not an event here
             await asyncio.sleep(TRY_SECONDS)
         name = await schema.current(pool, self._service)
         assert name is not None, "the pointer is set before the runner starts"
@@ -236,7 +236,7 @@ class Runner:
             topics = await batches.retry(db, key, [c for c in commits if c.sequence <= self._at[LOG]])
         except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, it stays parked and says why
             log.error("still parked", key=key, reason=repr(error))
             await db.execute("update parked set retry = false, reason = $2 where key = $1", key, repr(error)[:500])
         else:

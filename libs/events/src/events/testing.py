@@ -1,6 +1,6 @@
 """Given, when, then: how the rules of a decider are told as examples."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
@@ -21,7 +21,9 @@ class Given(Generic[C, S, E]):
 
     decider: Decider[C, S, E]
     events: tuple[E, ...] = ()
-    context: Context = Context(actor="", now=NOW, command_id="c0mmand0c0mmand0c0mmand0cc")
+    context: Context = field(
+        default_factory=lambda: Context(actor="", now=NOW, command_id="c0mmand0c0mmand0c0mmand0cc")
+    )
     command: C | None = None
 
     def given(self, *events: E) -> "Given[C, S, E]":
@@ -43,16 +45,19 @@ class Given(Generic[C, S, E]):
         assert decided == list(expected)
 
     def then_rejected(self, code: str, **details: Any) -> None:
-        try:
-            decided = self.outcome()
-        except Rejected as refusal:
-            assert refusal.code == code
-            assert {k: refusal.details.get(k) for k in details} == details
-        else:
-            raise AssertionError(f"expected a refusal with {code!r}, got {decided}")
+        refusal, decided = self._refused()
+        assert refusal is not None, f"expected a refusal with {code!r}, got {decided}"
+        assert refusal.code == code
+        assert {k: refusal.details.get(k) for k in details} == details
 
     def state(self) -> S:
         return self.decider.fold(self.events)
+
+    def _refused(self) -> tuple[Rejected | None, list[E]]:
+        try:
+            return None, self.outcome()
+        except Rejected as refusal:
+            return refusal, []
 
 
 def spec(decider: Decider[C, S, E]) -> Given[C, S, E]:

@@ -17,6 +17,8 @@ from prometheus_client import Counter, Gauge, Histogram
 
 TRACEPARENT = "traceparent"
 
+# Without the local variables of each frame: those may hold names, tokens and keys.
+_tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 _w3c = TraceContextTextMapPropagator()
 _tracer = trace.get_tracer("matinee")
 
@@ -70,9 +72,11 @@ def _configure_logs(service: str, log_format: Literal["console", "json"], level:
         _add_trace,
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [_tracebacks, structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
     )
     structlog.configure(
         processors=shared + last,

@@ -1,0 +1,115 @@
+"""Kill -9 of each part under load: nothing acknowledged is lost or doubled, and who listens gets everything."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from tests.faults.crowd import Person, Room
+from tests.system import System, system_over
+from tests.wait import eventually
+
+from events.bus import Bus
+from events.codec import Codec
+from events.contracts import party
+from events.contracts.party import CHANNEL, Sought
+from events.jetstream import JetStreamLog
+from events.log import Commit
+from events.messages import Position
+
+ROOMS = 6
+BEFORE, AFTER = 15, 25
+"""Commands in each room that must be acknowledged before and after the blow."""
+
+
+@pytest.fixture(scope="module")
+def victim_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with system_over(tmp_path_factory.mktemp("faults")) as system:
+        yield system
+
+
+@asynccontextmanager
+async def load(system: System) -> AsyncIterator[list[Room]]:
+    """Rooms whose hosts command without a pause while the block runs, and a moment longer."""
+    async with aiohttp.ClientSession() as http:
+        rooms = [await Room.open(http, system.http) for _ in range(ROOMS)]
+        stop = asyncio.Event()
+        commanding = [asyncio.create_task(room.command(stop)) for room in rooms]
+        listening = [asyncio.create_task(listen) for room in rooms for listen in room.listening()]
+        try:
+            yield rooms
+            stop.set()
+            await asyncio.wait_for(asyncio.gather(*commanding), 30)
+            for room in rooms:
+                await eventually(room.complete, within=10)
+                await eventually(room.fresh, within=5)
+        finally:
+            for task in (*commanding, *listening):
+                task.cancel()
+            await asyncio.gather(*commanding, *listening, return_exceptions=True)
+            for room in rooms:
+                await room.leave()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("victim", ["parties", "library", "gateway", "nats", "postgres"])
+async def test_a_killed_part_costs_nobody_anything(victim_system: System, victim: str) -> None:
+    async with load(victim_system) as rooms:
+        await acknowledged(rooms, BEFORE)
+        before = victim_system.pid(victim)
+        victim_system.kill(victim)
+        # Listeners must be served while the load goes on, not only once it has stopped.
+        await acknowledged(rooms, BEFORE + AFTER)
+        await eventually(lambda: victim_system.pid(victim) != before, within=20)
+        await eventually(victim_system.ready, within=20)
+
+    for room in rooms:
+        stored = await commits_of(victim_system, room)
+        sought = [
+            (event.position, commit.sequence)
+            for commit in stored
+            for event in commit.events
+            if isinstance(event, Sought)
+        ]
+        assert sought == [(where, Position.parse(at).sequence) for where, at in room.acked]
+        assert room.heard == room.acked
+        assert all(room.recovered)
+    found = await asyncio.to_thread(victim_system.matinee, "verify")
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+async def test_two_hundred_clients_race_to_control_one_party(victim_system: System) -> None:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        host = await Person.guest(http, victim_system.http, "Ana")
+        opened = (await host.call("party.open", title="Race", media="tt1"))["value"]["party_id"]
+        clients = [host.another() for _ in range(200)]
+        for client in clients:
+            await client.socket()
+
+        answers = await asyncio.gather(
+            *(client.call("party.seek", party_id=opened, position=float(n + 1)) for n, client in enumerate(clients))
+        )
+        for client in (host, *clients):
+            await client.leave()
+
+    room = Room(host, host, host, id=opened)
+    stored = await commits_of(victim_system, room)
+    sought = [event.position for commit in stored for event in commit.events if isinstance(event, Sought)]
+    assert sorted(sought) == [float(n + 1) for n in range(200)]
+    assert len({answer["position"] for answer in answers}) == 200
+    assert [commit.first for commit in stored] == [1, *(commit.last + 1 for commit in stored[:-1])]
+
+
+async def acknowledged(rooms: list[Room], count: int) -> None:
+    await eventually(lambda: all(len(room.acked) >= count for room in rooms), within=40)
+
+
+async def commits_of(system: System, room: Room) -> list[Commit]:
+    """The party's commits, read behind every door."""
+    bus = await Bus.connect(system.environment("parties")["NATS_URL"], "parties")
+    try:
+        log = await JetStreamLog.open(bus, "parties", Codec(party.EVENTS))
+        return await log.read(CHANNEL.key(room.id))
+    finally:
+        await bus.close()

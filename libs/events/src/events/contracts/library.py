@@ -1,7 +1,7 @@
 """What can be asked of a person's library, and what can have happened in it."""
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal, Union
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
@@ -15,7 +15,7 @@ Number = Annotated[int, Meta(ge=0, le=100_000)]
 Length = Annotated[float, Meta(gt=0, le=604_800)]
 Device = Annotated[str, Meta(max_length=64, pattern=NO_NUL)]
 PageSize = Annotated[int, Meta(ge=1, le=100)]
-Cursor = Annotated[str, Meta(max_length=512)]
+Cursor = Annotated[str, Meta(max_length=2_000)]
 
 
 def topic(uid: str) -> str:
@@ -35,10 +35,17 @@ class Episode(Struct, frozen=True, forbid_unknown_fields=True):
     episode: Number
 
 
+def slot(episode: Episode | None) -> str:
+    """A film or an episode, within its title."""
+    return f"{episode.season}-{episode.episode}" if episode else "film"
+
+
 class Report(Command, frozen=True):
     """Tell where a device is in a title; players call it every few seconds and at each change of state.
 
-    At 90 % of a known duration the title (or episode) counts as completed (CSN's rule).
+    At 90 % of a known duration the title (or episode) counts as completed (CSN's rule); playing again from before that
+    point brings it back. A position beyond the duration is the end. Each device watches a title for itself, so that one
+    that stands paused does not stop another.
     """
 
     function: ClassVar[str] = "library.report"
@@ -57,11 +64,11 @@ class Report(Command, frozen=True):
         return (Key.of("title", context.actor, self.work),)
 
 
-LibraryCommand = Union[Report]
+LibraryCommand = Report
 
 
 class Started(Event, frozen=True, tag="library.started"):
-    """Playback of a title began or went on."""
+    """Playback of a title began or went on on a device, before the point at which it counts as completed."""
 
     uid: str
     work: str
@@ -73,7 +80,7 @@ class Started(Event, frozen=True, tag="library.started"):
 
 
 class Stopped(Event, frozen=True, tag="library.stopped"):
-    """Playback was paused or stopped: from here it can be resumed."""
+    """Playback on a device was paused or stopped before the end: from here it can be resumed."""
 
     uid: str
     work: str
@@ -110,15 +117,14 @@ class Progressed(Event, frozen=True, tag="library.progressed"):
     device: str = ""
 
     def slot(self) -> str:
-        """Which value this replaces, within its aggregate."""
-        return f"{self.episode.season}-{self.episode.episode}" if self.episode else "film"
+        return slot(self.episode)
 
 
-LibraryEvent = Union[Started, Stopped, Completed, Progressed]
+LibraryEvent = Started | Stopped | Completed | Progressed
 
 
 class ItemProgress(Struct, frozen=True):
-    """How far one film or episode is."""
+    """How far one film or episode is, on the device that was heard of last."""
 
     work: str
     episode: Episode | None
@@ -159,7 +165,7 @@ class TitlesPage(Struct, frozen=True):
 
 
 class TitleProgress(Struct, frozen=True):
-    """Everything known of one title; `items` in the order of season and episode."""
+    """Everything known of one title; `items` in the order of season and episode, the first 2,000."""
 
     work: str
     items: list[ItemProgress]
@@ -171,7 +177,10 @@ class _Mine(Query, frozen=True):
 
 
 class ContinueWatching(_Mine, frozen=True):
-    """What I was watching, latest first: completed titles are gone, the next episode has taken its predecessor's place."""
+    """What I was watching, latest first: completed titles are gone, the next episode has taken its predecessor's place.
+
+    The next episode begins at 0, or where it was left if it was begun before.
+    """
 
     function: ClassVar[str] = "library.continue_watching"
     returns: ClassVar[Any] = ContinuePage

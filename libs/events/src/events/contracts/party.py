@@ -1,7 +1,7 @@
 """What can be asked of a watch party, and what can have happened to one."""
 
-from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal, Union
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
@@ -16,6 +16,13 @@ Media = Annotated[str, Meta(min_length=1, max_length=2_000, pattern=NO_NUL)]
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=NO_NUL)]
 """A display name, as its owner typed it."""
 PageSize = Annotated[int, Meta(ge=1, le=500)]
+Cursor = Annotated[str, Meta(max_length=2_000)]
+
+EXPIRES_AFTER = timedelta(hours=24)
+"""A party in which nothing has happened for so long is closed (the anime seed's clean-up rule)."""
+
+LONGEST = 604_800.0
+"""Where a playback that nobody stops comes to rest: the end of what a position may be."""
 
 NO_PARTY = ("no-such-party", "party-closed")
 CONTROL = (*NO_PARTY, "not-a-member", "not-the-host")
@@ -69,7 +76,7 @@ class _OfParty(Command, frozen=True):
 
 
 class Join(_OfParty, frozen=True):
-    """Become a member. Joining again under the same name changes nothing."""
+    """Become a member. Who is a member already stays one, under the same name: joining again changes nothing."""
 
     function: ClassVar[str] = "party.join"
     errors: ClassVar[tuple[str, ...]] = (*NO_PARTY, "name-missing", "party-full")
@@ -78,14 +85,20 @@ class Join(_OfParty, frozen=True):
 
 
 class Leave(_OfParty, frozen=True):
-    """Stop being a member. When the host leaves, the earliest member becomes host; the last one closes the party."""
+    """Stop being a member. When the host leaves, the earliest member becomes host; the last one closes the party.
+
+    There is nothing to leave in a closed party: silence.
+    """
 
     function: ClassVar[str] = "party.leave"
-    errors: ClassVar[tuple[str, ...]] = (*NO_PARTY, "not-a-member")
+    errors: ClassVar[tuple[str, ...]] = ("no-such-party", "not-a-member")
 
 
 class Play(_OfParty, frozen=True):
-    """Start playback for everybody. Only the host may."""
+    """Start playback for everybody. Only the host may.
+
+    While it runs, another place within half a second of where it is changes nothing.
+    """
 
     function: ClassVar[str] = "party.play"
     errors: ClassVar[tuple[str, ...]] = CONTROL
@@ -94,7 +107,10 @@ class Play(_OfParty, frozen=True):
 
 
 class Pause(_OfParty, frozen=True):
-    """Stop playback for everybody. Only the host may."""
+    """Stop playback for everybody. Only the host may.
+
+    While it stands, another place within half a second of where it is changes nothing.
+    """
 
     function: ClassVar[str] = "party.pause"
     errors: ClassVar[tuple[str, ...]] = CONTROL
@@ -111,20 +127,20 @@ class Seek(_OfParty, frozen=True):
 
 
 class Close(_OfParty, frozen=True):
-    """End the party for everybody. Only the host may."""
+    """End the party for everybody. Only the host may; closing it again changes nothing."""
 
     function: ClassVar[str] = "party.close"
     errors: ClassVar[tuple[str, ...]] = CONTROL
 
 
 class Expire(_OfParty, frozen=True):
-    """Close the party if nothing has happened in it for 24 hours (the anime seed's clean-up rule)."""
+    """Close the party if nothing has happened in it for `EXPIRES_AFTER`."""
 
     function: ClassVar[str] = "party.expire"
     internal: ClassVar[bool] = True
 
 
-PartyCommand = Union[Open, Join, Leave, Play, Pause, Seek, Close, Expire]
+PartyCommand = Open | Join | Leave | Play | Pause | Seek | Close | Expire
 
 
 class Opened(Event, frozen=True, tag="party.opened"):
@@ -140,7 +156,7 @@ class Opened(Event, frozen=True, tag="party.opened"):
 
 
 class Joined(Event, frozen=True, tag="party.joined"):
-    """Somebody became a member, or is a member under a new name."""
+    """Somebody became a member."""
 
     public: ClassVar[tuple[str, ...]] = ("uid", "at")
     uid: str
@@ -210,11 +226,14 @@ class Closed(Event, frozen=True, tag="party.closed"):
         return Ended("closed")
 
 
-PartyEvent = Union[Opened, Joined, Left, HostChanged, Played, Paused, Sought, Closed]
+PartyEvent = Opened | Joined | Left | HostChanged | Played | Paused | Sought | Closed
 
 
 class PartyView(Struct, frozen=True):
-    """What the screen of a party shows. Where playback is now: `position + rate * (server time - at)` while playing."""
+    """What the screen of a party shows. Where playback is now: `position + rate * (server time - at)` while playing.
+
+    A closed party can still be read; it stands where it was when it was closed.
+    """
 
     party_id: str
     title: str
@@ -281,7 +300,7 @@ class Members(Query, frozen=True):
     audience: ClassVar[Literal["shared", "me"]] = "shared"
     party_id: Id
     limit: PageSize = 100
-    cursor: str | None = None
+    cursor: Cursor | None = None
 
     def topics(self, uid: str) -> tuple[str, ...]:
         return (topic(self.party_id),)

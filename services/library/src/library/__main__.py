@@ -1,0 +1,5 @@
+"""`python -m library` runs the service."""
+
+from library.main import main
+
+main()

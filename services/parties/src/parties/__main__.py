@@ -1,0 +1,5 @@
+"""`python -m parties` runs the service."""
+
+from parties.main import main
+
+main()

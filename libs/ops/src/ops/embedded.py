@@ -48,11 +48,15 @@ class Embedded:
         return f"nats://{user}:{self.keys.nats[user]}@127.0.0.1:{self.nats_port}"
 
     def database_url(self, service: str) -> str:
-        return f"postgresql://{service}:{self.keys.database[service]}@127.0.0.1:{self.postgres_port}/{DATABASE}"
+        return self._database_url(service, self.keys.database[service])
 
     @property
     def admin_database_url(self) -> str:
-        return f"postgresql://{ADMIN}:{self.keys.admin_password}@127.0.0.1:{self.postgres_port}/{DATABASE}"
+        return self._database_url(ADMIN, self.keys.admin_password)
+
+    def _database_url(self, login: str, password: str) -> str:
+        """Without TLS: it never leaves this machine, and asking for it costs each connection a round trip."""
+        return f"postgresql://{login}:{password}@127.0.0.1:{self.postgres_port}/{DATABASE}?sslmode=disable"
 
     def start(self) -> None:
         self.nats.restart()

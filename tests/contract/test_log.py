@@ -5,8 +5,9 @@ import itertools
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -155,6 +156,29 @@ async def test_the_same_command_appended_again_gets_the_first_answer(keeper: Kee
     assert len(await keeper.log.read(key)) == version + 1
 
 
+async def test_another_decision_of_the_same_command_conflicts(keeper: Keeper) -> None:
+    """Two replicas carry out one command at two moments: the second one must learn what the first one stored."""
+    key, context = keeper.key(), command()
+    first = await keeper.log.append([Write(key, 0, 0, [played(1.0)])], context)
+
+    for events, now in (([played(2.0)], NOW), ([played(1.0)], NOW + timedelta(milliseconds=1))):
+        with pytest.raises(Conflict):
+            await keeper.log.append([Write(key, 0, 0, events)], msgspec.structs.replace(context, now=now))
+
+    assert [(c.sequence, c.events) for c in await keeper.log.read(key)] == [(*first, (played(1.0),))]
+
+
+async def test_a_command_is_stored_again_on_a_later_version(keeper: Keeper) -> None:
+    """The log recognises attempts, not commands: whether one was carried out is known to the aggregate."""
+    key, context = keeper.key(), command()
+    (first,) = await keeper.log.append([Write(key, 0, 0, [played()])], context)
+
+    (second,) = await keeper.log.append([Write(key, first, 1, [played()])], context)
+
+    assert second > first
+    assert len(await keeper.log.read(key)) == 2
+
+
 async def test_several_aggregates_are_one_commit(keeper: Keeper) -> None:
     a, b, looked_at, context = keeper.key(), keeper.key(), keeper.key(), command()
     seen = await one(keeper.log, looked_at, played())
@@ -192,9 +216,7 @@ async def test_an_aggregate_that_was_only_looked_at_is_guarded(keeper: Keeper) -
 async def test_of_many_racing_appends_one_wins(keeper: Keeper) -> None:
     key = keeper.key()
 
-    results = await asyncio.gather(
-        *(one(keeper.log, key, played(float(n))) for n in range(20)), return_exceptions=True
-    )
+    results = await asyncio.gather(*(one(keeper.log, key, played(float(n))) for n in range(20)), return_exceptions=True)
 
     assert sorted(type(result).__name__ for result in results) == ["Conflict"] * 19 + ["int"]
     assert len(await keeper.log.read(key)) == 1
@@ -239,9 +261,7 @@ async def test_a_lost_commit_is_noticed() -> None:
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3), st.booleans()), max_size=12))
-async def test_any_interleaving_keeps_versions_contiguous(
-    keeper: Keeper, plan: list[tuple[int, int, bool]]
-) -> None:
+async def test_any_interleaving_keeps_versions_contiguous(keeper: Keeper, plan: list[tuple[int, int, bool]]) -> None:
     """Writers with fresh or stale expectations: a stale one always conflicts, a fresh one never does."""
     keys = [keeper.key() for _ in range(3)]
     at = {key: (0, 0) for key in keys}

@@ -45,6 +45,7 @@ class Codec:
     def __init__(self, events: Sequence[type[Event]], upcasters: Mapping[str, Upcaster] | None = None) -> None:
         self._types = {tag_of(event): event for event in events}
         assert len(self._types) == len(events), "two events share a tag"
+        assert not self._types.keys() & (upcasters or {}).keys(), "a tag in use needs no upcaster"
         self._one = {tag: msgspec.json.Decoder(event) for tag, event in self._types.items()}
         self._upcasters = dict(upcasters or {})
         self._all = msgspec.json.Decoder(list[_union(events)])  # type: ignore[misc]  # a union made at run time
@@ -69,7 +70,9 @@ class Codec:
     def _decode_one(self, raw: msgspec.Raw) -> Event | None:
         tag = _tagged.decode(raw).type
         if tag in self._upcasters:
-            fields = self._upcasters[tag](msgspec.json.decode(raw))
+            fields: dict[str, Any] = msgspec.json.decode(raw)
+            while (old := fields["type"]) in self._upcasters:
+                fields = self._upcasters[old](fields)
             return msgspec.convert(fields, self._types[fields["type"]])
         return self._one[tag].decode(raw) if tag in self._one else None
 
@@ -104,7 +107,7 @@ def headers_of(key: Key, version: int, count: int, context: Context, trace: str 
     """What is stored beside the events of a commit; ASCII, so that ordinary NATS tools can read it."""
     known = _Known(context.actor, context.command_id, context.fingerprint, context.correlation_id, context.causation_id)
     headers = {
-        ID: commit_id(key, context),
+        ID: commit_id(key, version, context),
         VERSIONS: f"{version + 1}-{version + count}",
         COMMAND: _encoder.encode(known).decode(),
         AT: context.now.isoformat(),
@@ -114,9 +117,12 @@ def headers_of(key: Key, version: int, count: int, context: Context, trace: str 
     return headers
 
 
-def commit_id(key: Key, context: Context) -> str:
-    """The same for every attempt of one command at one aggregate, and for no other."""
-    return f"{context.command_id}.{key}"
+def commit_id(key: Key, version: int, context: Context) -> str:
+    """The same for every attempt to carry out one command at one version of an aggregate, and for no other.
+
+    With the version in it, a command that an aggregate has long forgotten can be carried out anew.
+    """
+    return f"{context.command_id}.{key}.{version + 1}"
 
 
 def _union(events: Sequence[type[Event]]) -> Any:

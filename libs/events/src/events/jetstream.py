@@ -6,9 +6,10 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 from events.bus import Ack, ApiError, Bus, TimedOut, Unavailable, header_block
-from events.codec import AT, ID, Codec, commit_id, headers_of
+from events.codec import AT, ID, Codec, headers_of
 from events.log import Commit, Conflict, Hole, Unclear, Write
 from events.messages import Context, Event, Key, Rejected
 from events.reader import Reader, Stored
@@ -34,6 +35,10 @@ WRONG_LAST = 10071
 FULL = 10077
 MISUSE = frozenset({10054, 10060, 10070, 10097, 10174, 10177, 10193, 10199})
 """Errors that no retry mends: headers, batch limits, a stream that is not configured as declared."""
+
+
+Message = tuple[str, bytes, dict[str, str]]
+"""Subject, body and headers of a commit."""
 
 
 def stream_of(context: str) -> str:
@@ -80,7 +85,9 @@ class JetStreamLog:
         while True:
             refused = False
             try:
-                return await self._send(messages)
+                sent = await self._send(messages)
+                if sent is not None:
+                    return sent
             except ApiError as error:
                 refused = error.err_code == WRONG_LAST
                 if error.err_code in MISUSE:
@@ -89,7 +96,7 @@ class JetStreamLog:
                     raise Rejected("log-full") from error
             except (Unavailable, TimedOut):
                 pass
-            stored = await self._outcome(writes, context)
+            stored = await self._outcome(writes, messages)
             if stored is not None:
                 return stored
             if refused:
@@ -100,8 +107,15 @@ class JetStreamLog:
             wait = min(wait * 2, LONGEST_WAIT)
 
     async def newest(self, key: Key) -> int:
-        found = await self._bus.direct(self._stream, {"last_by_subj": self._subject(key)})
-        return int((found[0].headers or {})["Nats-Sequence"]) if found else 0
+        # Of the leader: a replica may lag behind what was acknowledged already.
+        try:
+            answer = await self._bus.api(f"STREAM.MSG.GET.{self._stream}", {"last_by_subj": self._subject(key)})
+        except ApiError as error:
+            if error.err_code == NOT_FOUND:
+                return 0
+            raise Unavailable(stream=self._stream, reason=str(error)) from error
+        sequence: int = answer["message"]["seq"]
+        return sequence
 
     async def head(self) -> int:
         sequence: int = (await self._bus.api(f"STREAM.INFO.{self._stream}"))["state"]["last_seq"]
@@ -121,7 +135,7 @@ class JetStreamLog:
     def _commit(self, stored: Stored) -> Commit:
         return self._codec.commit(stored.sequence, self._key(stored.subject), stored.data, stored.headers)
 
-    def _message(self, write: Write, context: Context) -> tuple[str, bytes, dict[str, str]]:
+    def _message(self, write: Write, context: Context) -> Message:
         body = self._codec.encode(write.events)
         if len(body) > LARGEST_COMMIT:
             raise Rejected("too-large", limit=LARGEST_COMMIT, bytes=len(body))
@@ -129,14 +143,15 @@ class JetStreamLog:
         headers |= {EXPECTED: str(write.expected), STREAM: self._stream}
         return self._subject(write.key), body, headers
 
-    async def _send(self, messages: Sequence[tuple[str, bytes, dict[str, str]]]) -> tuple[int, ...]:
+    async def _send(self, messages: Sequence[Message]) -> tuple[int, ...] | None:
+        """The sequences, or None when an earlier attempt of the command is stored, which may have decided otherwise."""
         if len(messages) == 1:
             ack = await self._bus.store(*messages[0], timeout=SEND_SECONDS)
-            return (ack.seq,)
+            return None if ack.duplicate else (ack.seq,)
         ack = await self._send_batch(messages)
         return tuple(ack.seq - len(messages) + n for n in range(1, len(messages) + 1))
 
-    async def _send_batch(self, messages: Sequence[tuple[str, bytes, dict[str, str]]]) -> Ack:
+    async def _send_batch(self, messages: Sequence[Message]) -> Ack:
         batch = secrets.token_hex(8)
         for number, (subject, body, headers) in enumerate(messages[:-1], 1):
             await self._bus.publish(subject, body, headers | {BATCH_ID: batch, BATCH_SEQUENCE: str(number)})
@@ -144,25 +159,37 @@ class JetStreamLog:
         last = {BATCH_ID: batch, BATCH_SEQUENCE: str(len(messages)), BATCH_COMMIT: "1"}
         return await self._bus.store(subject, body, headers | last, timeout=SEND_SECONDS)
 
-    async def _outcome(self, writes: Sequence[Write], context: Context) -> tuple[int, ...] | None:
-        """Ask the leader what follows each expected commit: ours (stored), another's (`Conflict`), nothing (None)."""
+    async def _outcome(self, writes: Sequence[Write], messages: Sequence[Message]) -> tuple[int, ...] | None:
+        """Ask the leader what follows each expected commit: ours (stored), another (`Conflict`), nothing (None).
+
+        What another attempt of the same command has decided is not ours; it is found as such when it is loaded.
+        """
         found = []
-        for write in writes:
-            body = {"seq": write.expected + 1, "next_by_subj": self._subject(write.key)}
+        for write, (subject, body, headers) in zip(writes, messages, strict=True):
             try:
-                answer = await self._bus.api(f"STREAM.MSG.GET.{self._stream}", body, timeout=SEND_SECONDS)
-            except ApiError as error:
-                if error.err_code != NOT_FOUND:
-                    return None  # no leader yet
+                message = await self._next(write.expected, subject)
+            except (ApiError, Unavailable, TimedOut):
+                return None  # no leader yet
+            if message is None:
                 continue
-            except (Unavailable, TimedOut):
-                return None
-            message = answer["message"]
-            headers = header_block(base64.b64decode(message["hdrs"]))
-            if headers.get(ID) != commit_id(write.key, context):
+            stored = header_block(base64.b64decode(message["hdrs"]))
+            ours = stored.get(ID) == headers[ID] and stored.get(AT) == headers[AT]
+            if not ours or base64.b64decode(message.get("data", "")) != body:
                 raise Conflict(str(write.key))
             found.append(int(message["seq"]))
         return tuple(found) if len(found) == len(writes) else None
+
+    async def _next(self, after: int, subject: str) -> dict[str, Any] | None:
+        """The message that follows *after* on *subject*, as the leader knows it."""
+        body = {"seq": after + 1, "next_by_subj": subject}
+        try:
+            answer = await self._bus.api(f"STREAM.MSG.GET.{self._stream}", body, timeout=SEND_SECONDS)
+        except ApiError as error:
+            if error.err_code != NOT_FOUND:
+                raise
+            return None
+        message: dict[str, Any] = answer["message"]
+        return message
 
 
 class JetStreamTelemetry:

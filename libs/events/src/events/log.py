@@ -66,12 +66,12 @@ class Log(Protocol):
     async def append(self, writes: Sequence[Write], context: Context) -> tuple[int, ...]:
         """Store one commit per write, all or none; return their sequences.
 
-        Acknowledged means durable. Appending again for the same command id and aggregate returns the first sequences.
+        Acknowledged means durable. Appending the same again for the same command returns the first sequences.
         Raise `Conflict` if any aggregate moved, `Unclear` if the outcome could not be learnt in time.
         """
 
     async def newest(self, key: Key) -> int:
-        """The sequence of the aggregate's newest commit; 0 if it has none."""
+        """The sequence of the aggregate's newest commit, never behind what was acknowledged; 0 if it has none."""
 
     async def head(self) -> int:
         """The newest sequence in the log."""

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 
-from events.codec import ID, Codec, commit_id, headers_of
+from events.codec import AT, ID, Codec, commit_id, headers_of
 from events.log import Commit, Conflict, Hole, Write
 from events.messages import Context, Event, Key
 
@@ -20,6 +20,7 @@ class MemoryLog:
         self._stored: dict[int, tuple[Key, bytes, dict[str, str]]] = {}
         self._newest = 0
         self._by_key: dict[Key, list[int]] = defaultdict(list)
+        self._by_id: dict[str, int] = {}
         self._moved = asyncio.Condition()
 
     @property
@@ -74,15 +75,21 @@ class MemoryLog:
         return self._codec.commit(sequence, key, body, headers)
 
     def _first_answer(self, writes: Sequence[Write], context: Context) -> tuple[int, ...] | None:
-        stored = {headers[ID]: n for n, (_, _, headers) in self._stored.items()}
-        found = tuple(stored.get(commit_id(write.key, context), 0) for write in writes)
-        return found if all(found) else None
+        found = [self._by_id.get(commit_id(write.key, write.version, context), 0) for write in writes]
+        same = all(n in self._stored and self._same(n, write, context) for n, write in zip(found, writes, strict=True))
+        return tuple(found) if same else None
+
+    def _same(self, sequence: int, write: Write, context: Context) -> bool:
+        """Whether just this was stored, and not what another attempt of the command decided."""
+        _, body, headers = self._stored[sequence]
+        return (body, headers[AT]) == (self._codec.encode(write.events), context.now.isoformat())
 
     def _store(self, write: Write, context: Context) -> int:
         self._newest += 1
         headers = headers_of(write.key, write.version, len(write.events), context)
         self._stored[self._newest] = (write.key, self._codec.encode(write.events), headers)
         self._by_key[write.key].append(self._newest)
+        self._by_id[headers[ID]] = self._newest
         return self._newest
 
 

@@ -264,7 +264,7 @@ async def test_a_lost_commit_is_noticed() -> None:
 async def test_any_interleaving_keeps_versions_contiguous(keeper: Keeper, plan: list[tuple[int, int, bool]]) -> None:
     """Writers with fresh or stale expectations: a stale one always conflicts, a fresh one never does."""
     keys = [keeper.key() for _ in range(3)]
-    at = {key: (0, 0) for key in keys}
+    at = dict.fromkeys(keys, (0, 0))
     stale = dict(at)
     for which, count, is_stale in plan:
         key = keys[which]

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import inspect
+import time
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -111,18 +112,19 @@ class Aggregates:
         self._cache: OrderedDict[Key, Loaded] = OrderedDict()
         self._lanes: defaultdict[Key, _Lane] = defaultdict(_Lane)
         self._background: set[asyncio.Task[None]] = set()
-        self._schemas = {kind: _schema(decider) for kind, decider in deciders.items()}
+        self._schemas = {kind: _schema(decider, events_log.epoch) for kind, decider in deciders.items()}
 
     async def execute(self, command: Command, context: Context) -> Done:
         """Carry out *command* at most once. Raise `Rejected` by rule, or with `busy`, `key-reused` or `unavailable`."""
         keys = command.keys(context)
         async with self._queue(keys):
+            _in_time(context)
             for _ in range(ATTEMPTS):
                 try:
                     done = await self._attempt(command, context, keys)
                 except Conflict:
                     telemetry.conflicts.labels(keys[0].aggregate).inc()
-                    await self._catch_up(keys)
+                    await self._catch_up({key: self._cache[key] for key in keys if key in self._cache})
                     continue
                 except Unclear as unclear:
                     self._forget(keys)
@@ -134,13 +136,12 @@ class Aggregates:
     async def state(self, key: Key) -> Any:
         """The aggregate's state, as new as the log."""
         async with self._queue((key,)):
-            if key in self._cache:
-                await self._catch_up((key,))
-            return (await self._load(key)).state
+            loaded = await self._load(key)
+            await self._catch_up({key: loaded})
+            return loaded.state
 
     async def _attempt(self, command: Command, context: Context, keys: Sequence[Key]) -> Done | None:
         """One decision. None means that it was taken on an old state and nothing would have told: decide again."""
-        fresh = not any(key in self._cache for key in keys)
         loaded = {key: await self._load(key) for key in keys}
         first = loaded[keys[0]]
         known = first.known.get(context.actor, {}).get(context.command_id)
@@ -150,12 +151,12 @@ class Aggregates:
         try:
             decided = self._decide(command, context, loaded)
         except Rejected:
-            if not fresh and await self._catch_up(keys):
+            if await self._catch_up(loaded):
                 return None
             raise
         facts = {key: [e for e in events if not e.telemetry] for key, events in decided.items()}
         if not any(facts.values()):
-            if not fresh and await self._catch_up(keys):
+            if await self._catch_up(loaded):
                 return None
             return Done(first.sequence, await self._publish(decided, context))
         writes = [Write(key, loaded[key].sequence, loaded[key].version, facts.get(key, ())) for key in keys]
@@ -209,12 +210,23 @@ class Aggregates:
         self._cache.move_to_end(key)
         return loaded
 
-    async def _catch_up(self, keys: Sequence[Key]) -> bool:
-        """Bring cached aggregates up to date from the log's tail; tell whether any moved."""
-        moved = [await self._follow(key, self._cache[key]) for key in keys if key in self._cache]
-        return any(moved)
+    async def _catch_up(self, aggregates: Mapping[Key, Loaded]) -> bool:
+        """Bring aggregates up to date from the log's tail; tell whether any was behind.
 
-    async def _follow(self, key: Key, loaded: Loaded) -> bool:
+        An append would have been refused; silence and refusals must look for themselves.
+        """
+        behind = False
+        for key, loaded in aggregates.items():
+            newest = await self._log.newest(key)
+            if newest < loaded.sequence:
+                self._forget((key,))
+                raise Hole(f"{key}: the log ends at sequence {newest}, but {loaded.sequence} was committed")
+            if newest > loaded.sequence:
+                behind = True
+                await self._follow(key, loaded)
+        return behind
+
+    async def _follow(self, key: Key, loaded: Loaded) -> None:
         decider = self._deciders[key.aggregate]
         commits = await self._log.read(key, loaded.sequence)
         for commit in commits:
@@ -222,7 +234,6 @@ class Aggregates:
                 self._forget((key,))
                 raise Hole(f"{key}: version {loaded.version + 1} is missing before sequence {commit.sequence}")
             _apply(loaded, decider, commit)
-        return bool(commits)
 
     def _forget(self, keys: Sequence[Key]) -> None:
         for key in keys:
@@ -234,9 +245,13 @@ class Aggregates:
             kept = await self._snapshots.get(key)
             schema, _, body = (kept or b"").partition(b"\n")
             if schema == self._schemas[key.aggregate]:
-                loaded = msgspec.json.decode(body, type=Loaded)
-                loaded.state = msgspec.convert(loaded.state, type(decider.initial))
-                return loaded
+                try:
+                    loaded = msgspec.json.decode(body, type=Loaded)
+                    loaded.state = msgspec.convert(loaded.state, type(decider.initial))
+                except msgspec.MsgspecError as error:
+                    log.warning("snapshot not readable", aggregate=str(key), reason=str(error))
+                else:
+                    return loaded
         return Loaded(decider.initial)
 
     def _encode(self, key: Key, loaded: Loaded) -> bytes:
@@ -276,12 +291,12 @@ class Aggregates:
                     self._lanes.pop(key, None)
 
 
-def _schema(decider: Decider[Any, Any, Any]) -> bytes:
-    """Changes with the shape of the state and with the rules that fold it, so that an older snapshot is ignored."""
+def _schema(decider: Decider[Any, Any, Any], epoch: str) -> bytes:
+    """Changes with the shape of the state, the rules that fold it and the log, so that an older snapshot is ignored."""
     rules = inspect.getmodule(decider.evolve)
     source = inspect.getsource(rules) if rules is not None else ""
     shape = repr(msgspec.json.schema(type(decider.initial)))
-    return hashlib.sha256(f"{shape}\n{source}".encode()).hexdigest()[:16].encode()
+    return hashlib.sha256(f"{epoch}\n{shape}\n{source}".encode()).hexdigest()[:16].encode()
 
 
 def _apply(loaded: Loaded, decider: Decider[Any, Any, Any], commit: Commit) -> None:
@@ -294,12 +309,19 @@ def _apply(loaded: Loaded, decider: Decider[Any, Any, Any], commit: Commit) -> N
 
 def _remember(loaded: Loaded, actor: str, command_id: str, known: Known) -> None:
     mine = loaded.known.pop(actor, {})
+    mine.pop(command_id, None)
     mine[command_id] = known
     if len(mine) > REMEMBERED:
         del mine[next(iter(mine))]
     loaded.known[actor] = mine
     if len(loaded.known) > ACTORS:
         del loaded.known[next(iter(loaded.known))]
+
+
+def _in_time(context: Context) -> None:
+    """A command whose sender has gone while it waited must not take effect: nobody would learn of it."""
+    if context.deadline and context.deadline < time.time():
+        raise Rejected("deadline-exceeded")
 
 
 def _repeated(known: Known, context: Context) -> Done | None:

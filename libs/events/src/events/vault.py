@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from msgspec.inspect import Metadata, StructType, type_info
+from msgspec.inspect import Metadata, StructType, Type, UnionType, type_info
 
 from events.messages import PERSONAL, Event, tag_of
 
@@ -72,7 +72,14 @@ def personal_fields(event: type[Event]) -> tuple[str, ...]:
     """The fields of *event* that are sealed."""
     info = type_info(event)
     assert isinstance(info, StructType)
-    return tuple(f.name for f in info.fields if isinstance(f.type, Metadata) and (f.type.extra or {}).get(PERSONAL))
+    return tuple(field.name for field in info.fields if _is_personal(field.type))
+
+
+def _is_personal(kind: Type) -> bool:
+    """Whether a field of this type is sealed; `Personal[str] | None` is, too."""
+    if isinstance(kind, UnionType):
+        return any(map(_is_personal, kind.types))
+    return isinstance(kind, Metadata) and bool((kind.extra or {}).get(PERSONAL))
 
 
 class Vault:

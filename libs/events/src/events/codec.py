@@ -1,7 +1,7 @@
 """Commits to bytes and back: explicit tags, upcasters for old ones, and unknown tags that pass by."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -17,6 +17,8 @@ VERSIONS = "Matinee-Versions"
 COMMAND = "Matinee-Command"
 AT = "Matinee-At"
 TRACE = "traceparent"
+
+NEVER = datetime.fromtimestamp(0, UTC)
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -95,6 +97,13 @@ class Codec:
             causation_id=known.causation,
             trace=headers.get(TRACE, ""),
         )
+
+    def followed(self, sequence: int, key: Key, body: bytes, headers: Mapping[str, str]) -> Commit:
+        """The same for whoever follows the log: a commit that does not decode says why, and the next one comes."""
+        try:
+            return self.commit(sequence, key, body, headers)
+        except Exception as error:  # noqa: BLE001  # an upcaster may raise anything
+            return Commit(sequence, key, 0, 0, (), "", NEVER, "", "", "", "", "", "", unreadable=repr(error)[:500])
 
     @staticmethod
     def loose(sequence: int, key: Key, events: tuple[Event, ...], headers: Mapping[str, str]) -> Commit:

@@ -123,7 +123,7 @@ class JetStreamLog:
 
     async def tail(self, after: int) -> AsyncIterator[list[Commit]]:
         async for batch in Reader(self._bus, self._stream).read(after):
-            yield [self._commit(stored) for stored in batch]
+            yield [self._codec.followed(s.sequence, self._key(s.subject), s.data, s.headers) for s in batch]
 
     def _subject(self, key: Key) -> str:
         return f"{self._prefix}{key}"

@@ -27,6 +27,8 @@ class Commit(NamedTuple):
     causation_id: str
     trace: str
     """W3C `traceparent` of the command."""
+    unreadable: str = ""
+    """Why it does not decode, in a tail only: whoever follows the log sets it aside and goes on."""
 
 
 class Write(NamedTuple):

@@ -62,7 +62,10 @@ class MemoryLog:
             for sequence in range(after + 1, min(self._newest, after + BATCH) + 1):
                 if sequence not in self._stored:
                     raise Hole(f"sequence {sequence} is missing")
-            batch = [self._commit(n) for n in range(after + 1, min(self._newest, after + BATCH) + 1)]
+            batch = [
+                self._codec.followed(n, *self._stored[n])
+                for n in range(after + 1, min(self._newest, after + BATCH) + 1)
+            ]
             after = batch[-1].sequence
             yield batch
 

@@ -161,7 +161,9 @@ class Rejected(Exception):
         self.details = details
 
 
-_FIELD = re.compile(r"^(.*) - at `\$\.?(.*)`$")
+_PLACE = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
+_FIELD = re.compile(r"Object (?:missing required|contains unknown) field `(.*)`", re.DOTALL)
+LONGEST_REASON = 200
 
 
 def arguments(kind: type[T], body: bytes) -> T:
@@ -174,9 +176,11 @@ def arguments(kind: type[T], body: bytes) -> T:
 
 def invalid(error: Exception) -> Rejected:
     """What was wrong with an argument, from the words of msgspec."""
-    match = _FIELD.match(str(error))
+    match = _PLACE.fullmatch(str(error))
     reason, field = match.groups() if match else (str(error), "")
-    return Rejected("invalid-argument", field=field, reason=reason)
+    if named := _FIELD.fullmatch(reason):
+        field = f"{field}.{named[1]}" if field else named[1]
+    return Rejected("invalid-argument", field=field[:LONGEST_REASON], reason=reason[:LONGEST_REASON])
 
 
 class Position(Struct, frozen=True, order=True):
@@ -209,7 +213,7 @@ class Position(Struct, frozen=True, order=True):
         return same and self.sequence >= other.sequence and self.telemetry >= other.telemetry
 
 
-_POSITION = re.compile(r"([a-z-]{1,32}):([a-z0-9]{1,16}):(\d{1,15})(?:\+(\d{1,15}))?")
+_POSITION = re.compile(r"([a-z-]{1,32}):([a-z0-9]{1,16}):([0-9]{1,15})(?:\+([0-9]{1,15}))?")
 
 
 class Answer(Struct, frozen=True, omit_defaults=True):

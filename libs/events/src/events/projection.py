@@ -9,7 +9,7 @@ import structlog
 
 from events.log import Commit, Hole
 from events.messages import Key
-from events.schema import Db
+from events.schema import Db, is_away
 from events.vault import Vault
 
 __all__ = ["Applied", "Batches", "Db", "Fenced", "Projection"]
@@ -45,6 +45,10 @@ class Projection(NamedTuple):
 
 class Fenced(Exception):
     """The checkpoint is not where this runner left it: another projects now, or the database went back in time."""
+
+
+class Unreadable(Exception):
+    """A stored commit that this code should know does not decode."""
 
 
 class Applied(NamedTuple):
@@ -86,15 +90,11 @@ class Batches:
             async with db.transaction():
                 await self._advance(db, source, after, commits[-1].sequence)
                 topics = await self._apply(db, source, opened)
-        except (
-            Fenced,
-            OSError,
-            asyncpg.PostgresConnectionError,
-            asyncpg.InterfaceError,
-            asyncpg.OperatorInterventionError,
-        ):
+        except Fenced:
             raise
-        except Exception as error:  # noqa: BLE001  # whatever it is, somebody's key has it
+        except Exception as error:
+            if is_away(error):
+                raise
             # Something in the batch cannot be applied. Find out what, set that key aside, and let the others go on.
             log.error("batch refused, applying key by key", source=source, after=after, reason=repr(error))
             async with db.transaction():
@@ -102,12 +102,16 @@ class Batches:
                 topics = await self._apply_by_key(db, source, opened)
         return Applied(source, after, commits[-1].sequence, frozenset(topics))
 
-    async def retry(self, db: asyncpg.Connection, key: str, commits: Sequence[Commit]) -> set[str]:
-        """Apply a parked key's *commits*, from the first parked one on; raise what they raise if they still fail."""
+    async def retry(self, db: asyncpg.Connection, at: int, key: str, commits: Sequence[Commit]) -> set[str]:
+        """Apply a parked key's *commits*, from the first parked one up to the checkpoint, which must be *at*.
+
+        Raise what they raise if they still fail.
+        """
         opened = await self._open(commits)
         self.parked.discard(key)
         try:
             async with db.transaction():
+                await self._advance(db, LOG, at, at)
                 topics = await self._apply(db, LOG, opened)
                 await db.execute("delete from parked where key = $1", key)
         except BaseException:
@@ -130,6 +134,9 @@ class Batches:
             if aside := [commit for commit in commits if str(commit.key) in self.parked]:
                 await _park(db, aside, "an earlier commit of this key is parked")
                 commits = [commit for commit in commits if str(commit.key) not in self.parked]
+            for commit in commits:
+                if commit.unreadable:
+                    raise Unreadable(f"sequence {commit.sequence}: {commit.unreadable}")
             if commits:
                 await _move_versions(db, commits)
         topics: set[str] = set()
@@ -144,9 +151,9 @@ class Batches:
             try:
                 async with db.transaction():
                     topics |= await self._apply(db, source, mine)
-            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
-                raise
-            except Exception as error:  # noqa: BLE001  # whatever it is, the key is parked with it
+            except Exception as error:
+                if is_away(error):
+                    raise
                 log.error("key parked", key=str(key), sequence=mine[0].sequence, reason=repr(error))
                 if source == LOG:
                     await _park(db, mine, repr(error)[:500])

@@ -102,10 +102,10 @@ class ReadModels:
             await self._wait(after)
         try:
             return await self._ask(question, after)
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, TimeoutError) as error:
-            raise Rejected("unavailable", server="database") from error
-        except asyncpg.OperatorInterventionError as error:
-            raise Rejected("unavailable", server="database") from error
+        except Exception as error:
+            if schema.is_away(error):
+                raise Rejected("unavailable", server="database") from error
+            raise
 
     async def _ask(self, question: Callable[[Db], Awaitable[T]], after: Position | None) -> tuple[T, Position]:
         assert self._pool is not None

@@ -60,8 +60,8 @@ class Rebuild:
     async def fill(self, name: str, progress: Progress | None = None, upto: Reached | None = None) -> Reached:
         """Bring schema *name* up to the log's present end, or just to *upto*; return how far it is then.
 
-        Without *upto* the end is looked up again until nothing was added meanwhile, so that a live schema is then a batch
-        ahead at most. Raise `Fenced` when a live runner has taken the schema over.
+        Without *upto* the end is looked up again until nothing was added meanwhile, so that a live schema is then
+        a batch ahead at most. Raise `Fenced` when a live runner has taken the schema over.
         """
         async with self._writer(name) as db:
             at = dict(await self._batches.start(db))

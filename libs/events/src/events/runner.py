@@ -13,7 +13,7 @@ import structlog
 from events import schema, telemetry, timers
 from events.bus import Bus, TimedOut, Unavailable
 from events.log import Commit, Hole, Log
-from events.messages import Answer, Context, Key, Notice
+from events.messages import Answer, Context, Key, Notice, Rejected
 from events.projection import LOG, TELEMETRY, Applied, Batches, Fenced
 from events.readmodel import connect
 from events.timers import CRON, Cron, Due
@@ -90,8 +90,7 @@ class Runner:
                 TimeoutError,
                 asyncpg.PostgresError,
                 asyncpg.InterfaceError,
-                Unavailable,
-                TimedOut,
+                Rejected,
             ) as group:
                 log.warning("projection interrupted", reason=_reason(group))
             except* (Fenced, _Switched) as group:
@@ -135,7 +134,7 @@ class Runner:
                     group.create_task(self._follow(writing, batches, TELEMETRY, self._heartbeats))
                 group.create_task(self._repeat_notice())
                 group.create_task(self._tick(ticking))
-                group.create_task(self._retry_parked(writing, ticking, batches))
+                group.create_task(self._retry_parked(pool, writing, batches))
 
     async def _keep_lease(self, pool: "asyncpg.Pool[Any]") -> None:
         while True:
@@ -181,11 +180,10 @@ class Runner:
     async def _tick(self, db: Any) -> None:
         while True:
             waiting = await timers.due(db, _now())
-            for timer in waiting:
-                if not await self._fire(db, timer):
-                    await asyncio.sleep(TIMER_AGAIN_SECONDS)
-                    break
-            if not waiting:
+            answered = [await self._fire(db, timer) for timer in waiting]
+            if not all(answered):
+                await asyncio.sleep(TIMER_AGAIN_SECONDS)
+            elif not waiting:
                 await asyncio.sleep(TIMER_SECONDS)
 
     async def _fire(self, db: Any, timer: Due) -> bool:
@@ -216,14 +214,14 @@ class Runner:
         await timers.fired(db, timer, _now(), cron)
         return True
 
-    async def _retry_parked(self, writing: Any, ticking: Any, batches: Batches) -> None:
+    async def _retry_parked(self, pool: "asyncpg.Pool", writing: Any, batches: Batches) -> None:
         """Apply the keys again that an operator has marked."""
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             if not batches.parked:
                 continue
-            marked = await ticking.fetch(
-                "select key, min(sequence) as first from parked group by key having bool_or(retry)"
+            marked = await pool.fetch(
+                f"select key, min(sequence) as first from {self._schema}.parked group by key having bool_or(retry)"
             )
             for row in marked:
                 async with self._applying:
@@ -231,12 +229,15 @@ class Runner:
 
     async def _retry(self, db: Any, batches: Batches, key: str, first: int) -> None:
         aggregate, _, id = key.partition(".")
-        commits = await self._log.read(Key(aggregate, id), first - 1)
+        at = self._at[LOG]
         try:
-            topics = await batches.retry(db, key, [c for c in commits if c.sequence <= self._at[LOG]])
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
+            commits = await self._log.read(Key(aggregate, id), first - 1)
+            topics = await batches.retry(db, at, key, [commit for commit in commits if commit.sequence <= at])
+        except (Fenced, Rejected):
             raise
-        except Exception as error:  # noqa: BLE001  # whatever it is, it stays parked and says why
+        except Exception as error:
+            if schema.is_away(error):
+                raise
             log.error("still parked", key=key, reason=repr(error))
             await db.execute("update parked set retry = false, reason = $2 where key = $1", key, repr(error)[:500])
         else:

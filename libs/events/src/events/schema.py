@@ -4,6 +4,8 @@ import hashlib
 import re
 from typing import Any, Protocol
 
+import asyncpg
+
 STATEMENTS = """
 create table checkpoint (
     source text primary key,
@@ -56,6 +58,14 @@ grant select on {service}.pointer to {service}_writer, {service}_reader;
 grant select, insert, update, delete on {service}.lease to {service}_writer;
 """
 
+AWAY = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+)
+
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -66,6 +76,13 @@ class Db(Protocol):
     async def fetch(self, query: str, *args: Any) -> list[Any]: ...
     async def fetchrow(self, query: str, *args: Any) -> Any: ...
     async def fetchval(self, query: str, *args: Any) -> Any: ...
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database could not be asked, or not now; everything else is about what was asked."""
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, ValueError)  # asyncpg says so about arguments that do not fit their types
+    return isinstance(error, AWAY)
 
 
 def fingerprint(sql: str, projections: str) -> str:

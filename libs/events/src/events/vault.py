@@ -4,7 +4,8 @@ import base64
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Protocol, TypeVar
 
@@ -13,7 +14,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec.inspect import Metadata, StructType, Type, UnionType, type_info
 
-from events.messages import PERSONAL, Event, tag_of
+from events.messages import PERSONAL, Event, Rejected, tag_of
+from events.schema import is_away
 
 E = TypeVar("E", bound=Event)
 
@@ -50,21 +52,33 @@ class MemoryKeys:
 
 
 class PostgresKeys:
-    """Keys in the `vault` schema; *pool* has any asyncpg-like `fetch` and `fetchval`."""
+    """Keys in the `vault` schema. Raises `Rejected("unavailable")` while the database is away."""
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
 
     async def fetch(self, uids: Sequence[str]) -> Mapping[str, bytes]:
-        rows = await self._pool.fetch("select uid, wrapped from vault.person_key where uid = any($1::text[])", uids)
+        with _reachable():
+            rows = await self._pool.fetch("select uid, wrapped from vault.person_key where uid = any($1::text[])", uids)
         return {row["uid"]: row["wrapped"] for row in rows}
 
     async def add(self, uid: str, wrapped: bytes) -> bytes:
-        await self._pool.execute(
-            "insert into vault.person_key (uid, wrapped) values ($1, $2) on conflict do nothing", uid, wrapped
-        )
-        kept: bytes = await self._pool.fetchval("select wrapped from vault.person_key where uid = $1", uid)
+        with _reachable():
+            await self._pool.execute(
+                "insert into vault.person_key (uid, wrapped) values ($1, $2) on conflict do nothing", uid, wrapped
+            )
+            kept: bytes = await self._pool.fetchval("select wrapped from vault.person_key where uid = $1", uid)
         return kept
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if is_away(error):
+            raise Rejected("unavailable", server="database") from error
+        raise
 
 
 @cache

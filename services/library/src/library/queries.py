@@ -29,20 +29,20 @@ PAGE = """
 
 CONTINUE_WATCHING = f"""
     with page as ({PAGE.format(which="continues")})
-    select work, now.finished, now.season, now.episode, now.media_seconds, now.duration, now.device, page.updated_at,
+    select page.work, now.finished, now.season, now.episode, now.media_seconds, now.duration, now.device, page.updated_at,
            now.next_season, now.next_episode,
            following.media_seconds as next_media_seconds, following.duration as next_duration
       from page join progress as now using (uid, work, season, episode)
       left join progress as following
         on (following.uid, following.work) = (page.uid, page.work) and not following.finished
        and (following.season, following.episode) = (now.next_season, now.next_episode)
-     order by page.updated_at desc, work desc
+     order by page.updated_at desc, page.work desc
 """
 
 TITLES = f"""
     with page as ({PAGE.format(which="true")})
     select progress.* from page join progress using (uid, work, season, episode)
-     order by page.updated_at desc, work desc
+     order by page.updated_at desc, page.work desc
 """
 
 TITLE = "select * from progress where uid = $1 and work = $2 order by season, episode limit $3"

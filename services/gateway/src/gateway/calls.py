@@ -1,0 +1,125 @@
+"""Requests to services over the bus: in whose name, with which id, for how long, and what to do when nobody answers."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+from msgspec import Raw
+from opentelemetry.trace import SpanKind
+
+from events import telemetry
+from events.bus import Bus, Unavailable
+from events.messages import Answer, Command, Context, Grant, GrantRequest, Rejected
+from gateway import limits, metrics
+from gateway.catalogue import ChannelKind, Function, canonical, split_position
+from gateway.clock import Clock, utc
+from gateway.identity import Identity, Ids, fingerprint
+
+CONTEXT = "Matinee-Context"
+AFTER = "Matinee-After"
+
+log = structlog.get_logger("calls")
+
+_encoder = msgspec.json.Encoder()
+_answers = msgspec.json.Decoder(Answer)
+_grants = msgspec.json.Decoder(Grant)
+
+
+class Calls:
+    """Asks services in somebody's name."""
+
+    def __init__(self, bus: Bus, ids: Ids, clock: Clock, seconds: float = limits.CALL_SECONDS) -> None:
+        self._bus = bus
+        self._ids = ids
+        self._clock = clock
+        self._seconds = seconds
+
+    async def command(
+        self, who: Identity, function: Function, command: Command, body: bytes | Raw, key: str | None
+    ) -> Answer:
+        """Carry out a command. With the same *key* it takes effect once, however often it is sent."""
+        context = self._context(
+            who, self._ids.command(who.uid, function.name, key), fingerprint(canonical(command)) if key else ""
+        )
+        return await self._measured(function, context, body, None)
+
+    async def query(self, who: Identity, function: Function, body: bytes | Raw, after: str | None = None) -> Answer:
+        """Answer a query, at or after a position."""
+        context = self._context(who, self._ids.random())
+        return await self._measured(function, context, body, split_position(after)[0] if after else None)
+
+    async def run(self, who: Identity, function: Function, query: bytes, after: str | None = None) -> Answer:
+        """Answer a query once, for a watch: its own loop repeats it."""
+        return await self._ask(function.subject, query, self._context(who, self._ids.random()), after)
+
+    async def grant(self, who: Identity, kind: ChannelKind, channel_id: str, since: str | None = None) -> Grant:
+        """What *who* may do on a channel, its state, and what was missed since a position."""
+        request = _encoder.encode(GrantRequest(channel_id, since))
+        subject = f"grant.{kind.context}.{kind.kind}"
+        answer = await self._patiently(
+            lambda: self._ask(subject, request, self._context(who, self._ids.random()), None)
+        )
+        return _grants.decode(answer.value)
+
+    def _context(self, who: Identity, command_id: str, arguments: str = "") -> Context:
+        now = self._clock.now()
+        return Context(
+            actor=who.uid,
+            now=utc(now),
+            command_id=command_id,
+            correlation_id=command_id,
+            roles=who.roles,
+            name=who.name,
+            fingerprint=arguments,
+            deadline=now + self._seconds,
+        )
+
+    async def _measured(self, function: Function, context: Context, body: bytes | Raw, after: str | None) -> Answer:
+        started = time.perf_counter()
+        code = "ok"
+        try:
+            return await self._patiently(lambda: self._ask(function.subject, body, context, after))
+        except Rejected as error:
+            code = error.code
+            if code in ("unavailable", "timeout", "internal"):
+                log.warning("call failed", function=function.name, code=code, id=context.command_id, **error.details)
+            raise
+        except asyncio.CancelledError:
+            code = "cancelled"
+            raise
+        finally:
+            metrics.call(function.name, code, time.perf_counter() - started)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Ask again while nobody is there: a service that is restarted must not lose a command."""
+        pause = 0.05
+        give_up = time.perf_counter() + limits.RETRY_SECONDS
+        while True:
+            try:
+                return await ask()
+            except Unavailable:
+                if time.perf_counter() + pause > give_up:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 0.4)
+
+    async def _ask(self, subject: str, body: bytes | Raw, context: Context, after: str | None) -> Answer:
+        headers = {CONTEXT: _header(context)}
+        if after:
+            headers[AFTER] = after
+        with telemetry.span(subject, kind=SpanKind.CLIENT):
+            telemetry.inject(headers)
+            msg = await self._bus.request(subject, bytes(body), headers, self._seconds)
+        answer = _answers.decode(msg.data)
+        if answer.error is not None:
+            raise Rejected(answer.error.code, **answer.error.details)
+        return answer
+
+
+def _header(context: Context) -> str:
+    """Headers are ASCII; names are not."""
+    text = _encoder.encode(context)
+    return text.decode() if text.isascii() else json.dumps(msgspec.json.decode(text))

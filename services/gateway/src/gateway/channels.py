@@ -1,0 +1,406 @@
+"""Channels: who here follows which, what comes in for them from the bus, and how gaps are mended."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Coroutine
+from typing import NamedTuple
+
+import msgspec
+import structlog
+from msgspec import Raw
+
+from events.bus import Bus, Msg, Subscription
+from events.messages import Grant, Position, Rejected
+from gateway import frames, limits, metrics
+from gateway.calls import Calls
+from gateway.catalogue import Catalogue, ChannelKind, position_text, split_position
+from gateway.identity import Identity
+from gateway.line import Line, Member
+from gateway.notices import Notices
+from gateway.presence import Presences
+from gateway.protocol import EndedFrame, Followed, Message, encode
+from gateway.roster import Roster
+
+AT = "Matinee-At"
+SEQUENCE = "Nats-Sequence"
+PREVIOUS = "Nats-Last-Sequence"
+SENDER = "Matinee-Sender"
+PASSING = frozenset({"unavailable", "timeout", "busy", "deadline-exceeded", "internal", "position-not-reached"})
+"""Errors that say nothing about a right: ask again."""
+PATIENCE = 1.0
+RIGHTS = 10_000
+ASK_AGAIN = 5
+
+log = structlog.get_logger("channels")
+
+_encoder = msgspec.json.Encoder()
+_events = metrics.deliveries.labels("event")
+_messages = metrics.deliveries.labels("message")
+
+
+class Right(NamedTuple):
+    """What somebody may do on a channel, for a moment."""
+
+    may: tuple[str, ...]
+    counted: bool
+    until: float
+
+
+class Channel:
+    """One channel that somebody here follows."""
+
+    def __init__(self, name: str, kind: ChannelKind, channel_id: str, line: Line) -> None:
+        self.name = name
+        self.kind = kind
+        self.id = channel_id
+        self.key = kind.key(channel_id)
+        self.line = line
+        self.epoch = ""
+        """Of the log that the line's sequences belong to; unknown before the first grant."""
+        self.early: list[Msg] = []
+        """Commits that came before the epoch was known."""
+        self.members: dict[int, Member] = {}
+        """By number of their socket."""
+        self.subscribed: asyncio.Task[list[Subscription]] | None = None
+        self.roster: asyncio.Task[Roster] | None = None
+        self.mending: asyncio.Task[None] | None = None
+
+
+class Channels:
+    """All channels of this gateway."""
+
+    def __init__(self, bus: Bus, calls: Calls, catalogue: Catalogue, presences: Presences, gateway: str) -> None:
+        self._bus = bus
+        self._calls = calls
+        self._catalogue = catalogue
+        self._presences = presences
+        self._prefix = f"{gateway} "
+        self._channels: dict[str, Channel] = {}
+        self._rights: OrderedDict[tuple[str, str], Right] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turns = {context: asyncio.Semaphore(limits.GRANTS_AT_ONCE) for context in catalogue.contexts}
+
+    def listen(self, notices: Notices) -> None:
+        """Mend whatever may have been missed."""
+        notices.on_broken(self._on_broken)
+        self._bus.on_reconnect(self._mend_all)
+
+    def deliver(self, name: str, frame: bytes) -> None:
+        """Write *frame* to everybody here who follows."""
+        channel = self._channels.get(name)
+        if channel is not None:
+            channel.line.tell(frame)
+
+    # Following.
+
+    async def follow(self, member: Member, since: str | None) -> None:
+        """Put the member on its channel; it is told `followed` and what it missed. Raise `Rejected` if it may not."""
+        kind, channel_id = self._catalogue.channel(member.channel)
+        member.resume = since
+        channel = self._open(member.channel, kind, channel_id)
+        channel.members[member.owner.number] = member
+        channel.line.open(member)
+        try:
+            assert channel.subscribed is not None
+            await asyncio.shield(channel.subscribed)
+            await self._admit(channel, member, since, None, "follow")
+        except BaseException:
+            self.leave(member)
+            raise
+
+    def leave(self, member: Member) -> None:
+        """Take the member off its channel. What arrives later is not for it."""
+        channel = self._channels.get(member.channel)
+        if channel is None or channel.members.get(member.owner.number) is not member:
+            return
+        del channel.members[member.owner.number]
+        channel.line.remove(member)
+        self._close_if_empty(channel)
+
+    def pause(self, member: Member) -> None:
+        """Take the member off and remember in `resume` where it was."""
+        channel = self._channels.get(member.channel)
+        if channel is not None and (reached := channel.line.reached(member)):
+            member.resume = position_text(channel.kind.context, channel.epoch, reached)
+        self.leave(member)
+
+    def _open(self, name: str, kind: ChannelKind, channel_id: str) -> Channel:
+        channel = self._channels.get(name)
+        if channel is None:
+            channel = self._channels[name] = Channel(name, kind, channel_id, Line(self._on_end))
+            channel.subscribed = asyncio.get_running_loop().create_task(self._subscribe(channel))
+            metrics.channels.inc()
+        return channel
+
+    async def _subscribe(self, channel: Channel) -> list[Subscription]:
+        async def on_commit(msg: Msg) -> None:
+            self._on_commit(channel, msg)
+
+        async def on_cast(msg: Msg) -> None:
+            self._on_cast(channel, msg)
+
+        return [
+            await self._bus.subscribe(f"live.{channel.kind.context}.{channel.key}", on_commit),
+            await self._bus.subscribe(f"cast.{channel.key}", on_cast),
+        ]
+
+    def _close_if_empty(self, channel: Channel) -> None:
+        if channel.members or self._channels.get(channel.name) is not channel:
+            return
+        del self._channels[channel.name]
+        metrics.channels.dec()
+        if channel.mending is not None:
+            channel.mending.cancel()
+        self._spawn(self._close(channel))
+
+    async def _close(self, channel: Channel) -> None:
+        assert channel.subscribed is not None
+        for subscription in await channel.subscribed:
+            await self._bus.unsubscribe(subscription)
+        if channel.roster is not None:
+            await channel.roster
+            await self._presences.unfollow(channel.name)
+
+    async def _admit(
+        self, channel: Channel, member: Member, since: str | None, recovered: bool | None, why: str
+    ) -> None:
+        """Ask for the member's own right and let it in. *recovered* is what to say of it, if the grant does not know."""
+        for _ in range(ASK_AGAIN):
+            whole, part = split_position(since) if since is not None else (None, 0)
+            grant = await self._grant(channel, member.who, _before(whole) if part else whole, why)
+            if "follow" not in grant.may:
+                raise Rejected("not-allowed", channel=channel.name)
+            roster = await self._roster(channel, grant)
+            if member not in channel.line:
+                return
+            self._know_epoch(channel, Position.parse(grant.position).epoch)
+            told = self._told(channel, member, grant, since, recovered, roster)
+            if channel.line.admit(member, grant.last, told):
+                member.may = grant.may
+                self._take_early(channel)
+                self._watch_for_silence(channel)
+                return
+        raise Rejected("unavailable", reason="stale grants")
+
+    def _told(
+        self, channel: Channel, member: Member, grant: Grant, since: str | None, recovered: bool | None, roster: Roster
+    ) -> bytes:
+        """What a member is told before anything live: `followed`, then what it missed."""
+        complete = grant.recovered if recovered is None else recovered
+        whole, part = split_position(since) if since is not None and complete else ("", 0)
+        partly = Position.parse(whole).sequence if part else 0
+        first = Followed(
+            id=member.ref,
+            channel=channel.name,
+            position=since if since is not None and complete else grant.position,
+            recovered=complete,
+            state=grant.state,
+            state_position=grant.position,
+            present=roster.present(),
+        )
+        missed = (
+            channel.kind.item(
+                channel.name, channel.epoch, c.sequence, 0, c.at, c.events, part if c.sequence == partly else 0
+            ).frames
+            for c in grant.commits
+        )
+        return encode(first) + b"".join(missed)
+
+    async def _grant(self, channel: Channel, who: Identity, since: str | None, why: str) -> Grant:
+        metrics.grants.labels(channel.kind.kind, why).inc()
+        return await self._calls.grant(who, channel.kind, channel.id, since)
+
+    async def _roster(self, channel: Channel, grant: Grant) -> Roster:
+        if channel.roster is None:
+            following = self._presences.follow(channel.name, channel.key, grant.presence == "count")
+            channel.roster = asyncio.get_running_loop().create_task(following)
+        return await asyncio.shield(channel.roster)
+
+    # What comes from the bus.
+
+    def _on_commit(self, channel: Channel, msg: Msg) -> None:
+        if not channel.epoch:
+            channel.early.append(msg)
+            del channel.early[: -limits.COMMITS_HELD]
+            return
+        headers = msg.headers or {}
+        item = channel.kind.item(
+            channel.name, channel.epoch, int(headers[SEQUENCE]), int(headers.get(PREVIOUS, 0)), headers[AT], msg.data
+        )
+        members = len(channel.line)
+        channel.line.offer(item)
+        _events.inc(members)
+        metrics.sent_bytes.inc(members * len(item.frames))
+        if channel.line.gap:
+            self._mend_soon(channel)
+
+    def _on_cast(self, channel: Channel, msg: Msg) -> None:
+        sender = (msg.headers or {}).get(SENDER, "")
+        but = channel.members.get(int(sender[len(self._prefix) :])) if sender.startswith(self._prefix) else None
+        frame = frames.text(msg.data)
+        told = channel.line.tell(frame, but)
+        _messages.inc(told)
+        metrics.sent_bytes.inc(told * len(frame))
+
+    def _know_epoch(self, channel: Channel, epoch: str) -> None:
+        if channel.epoch and channel.epoch != epoch:
+            self._restart(channel)
+        channel.epoch = epoch
+
+    def _take_early(self, channel: Channel) -> None:
+        early, channel.early = channel.early, []
+        for msg in early:
+            self._on_commit(channel, msg)
+
+    def _on_end(self, member: Member, reason: str) -> None:
+        self._rights.pop((member.who.uid, member.channel), None)
+        member.write(encode(EndedFrame(channel=member.channel, reason=reason)))
+        self.leave(member)
+        member.owner.ended(member)
+
+    # Mending.
+
+    def _on_broken(self, context: str, restored: bool) -> None:
+        for channel in list(self._channels.values()):
+            if channel.kind.context == context:
+                if restored:
+                    self._restart(channel)
+                else:
+                    self._suspect(channel)
+
+    def _mend_all(self) -> None:
+        for channel in list(self._channels.values()):
+            self._suspect(channel)
+
+    def _suspect(self, channel: Channel) -> None:
+        """Something may have been missed."""
+        channel.line.hold()
+        if channel.line.gap:
+            self._mend_soon(channel)
+
+    def _watch_for_silence(self, channel: Channel) -> None:
+        """A grant knew more than has arrived: if it does not arrive, it was lost."""
+        if channel.line.behind:
+            asyncio.get_running_loop().call_later(PATIENCE, self._check_silence, channel)
+
+    def _check_silence(self, channel: Channel) -> None:
+        if channel.line.behind and self._channels.get(channel.name) is channel:
+            self._suspect(channel)
+
+    def _mend_soon(self, channel: Channel) -> None:
+        if channel.mending is None or channel.mending.done():
+            channel.mending = asyncio.get_running_loop().create_task(self._mend(channel))
+
+    async def _mend(self, channel: Channel) -> None:
+        """Fill the gap, once for all members; nothing that comes later is delivered before."""
+        pause = 0.05
+        while channel.line.gap:
+            told = channel.line.told()
+            if not told or channel.line.overflowing:
+                self._restart(channel)
+                return
+            try:
+                async with self._turns[channel.kind.context]:
+                    await self._fill(channel, told[0])
+            except Rejected as error:
+                if error.code in PASSING:
+                    log.warning("gap not mended yet", channel=channel.name, reason=error.code)
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, PATIENCE)
+                elif told[0] in channel.line:
+                    # Only this member's right is gone; another one may ask for the rest.
+                    channel.line.remove(told[0])
+                    self._on_end(told[0], error.code)
+
+    async def _fill(self, channel: Channel, member: Member) -> None:
+        line = channel.line
+        since = position_text(channel.kind.context, channel.epoch, line.last)
+        log.info("mending", channel=channel.name, since=since)
+        grant = await self._grant(channel, member.who, since, "mend")
+        if not grant.recovered or Position.parse(grant.position).epoch != channel.epoch:
+            self._restart(channel, Position.parse(grant.position).epoch)
+            return
+        line.mend(
+            [channel.kind.item(channel.name, channel.epoch, c.sequence, 0, c.at, c.events) for c in grant.commits],
+            grant.last,
+        )
+        self._watch_for_silence(channel)
+
+    def _restart(self, channel: Channel, epoch: str = "") -> None:
+        """Everybody begins from a fresh state, with an own grant, and is told that something may be missing."""
+        channel.epoch = epoch
+        for member in channel.line.restart():
+            self._spawn(self._reopen(channel, member))
+
+    async def _reopen(self, channel: Channel, member: Member) -> None:
+        pause = 0.05
+        while member in channel.line:
+            try:
+                async with self._turns[channel.kind.context]:
+                    return await self._admit(channel, member, None, False, "restart")
+            except Rejected as error:
+                if error.code not in PASSING:
+                    channel.line.remove(member)
+                    self._on_end(member, error.code)
+                    return None
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, PATIENCE)
+
+    # Presence and broadcast.
+
+    async def track(self, who: Identity, number: int, name: str, meta: Raw) -> None:
+        """Socket *number* of *who* is present on the channel."""
+        kind, channel_id = self._catalogue.channel(name)
+        right = await self._right(who, name, number, "track")
+        self._presences.track(name, kind.key(channel_id), right.counted, who.uid, number, meta)
+
+    def untrack(self, who: Identity, number: int, name: str) -> None:
+        self._presences.untrack(name, who.uid, number)
+
+    async def send(self, who: Identity, number: int, name: str, event: str, data: Raw, to_self: bool) -> None:
+        """Tell everybody on the channel; nothing is stored. Encoded here, once, for all gateways."""
+        kind, channel_id = self._catalogue.channel(name)
+        await self._right(who, name, number, "send")
+        message = _encoder.encode(Message(channel=name, event=event, sender=who.uid, data=data))
+        headers = None if to_self else {SENDER: f"{self._prefix}{number}"}
+        await self._bus.publish(f"cast.{kind.key(channel_id)}", message, headers)
+        metrics.broadcasts.inc()
+
+    async def _right(self, who: Identity, name: str, number: int, wish: str) -> Right:
+        """From the grant of following, else from one asked for and remembered for a moment."""
+        channel = self._channels.get(name)
+        member = channel.members.get(number) if channel is not None else None
+        if channel is not None and member is not None and member.may and channel.roster is not None:
+            right = Right(member.may, channel.roster.done() and channel.roster.result().counted, 0.0)
+        else:
+            right = await self._asked_right(who, name)
+        if wish not in right.may:
+            raise Rejected("not-allowed", channel=name)
+        return right
+
+    async def _asked_right(self, who: Identity, name: str) -> Right:
+        now = asyncio.get_running_loop().time()
+        right = self._rights.get((who.uid, name))
+        if right is None or right.until < now:
+            kind, channel_id = self._catalogue.channel(name)
+            metrics.grants.labels(kind.kind, "right").inc()
+            grant = await self._calls.grant(who, kind, channel_id)
+            right = Right(grant.may, grant.presence == "count", now + limits.RIGHT_SECONDS)
+            self._rights[who.uid, name] = right
+            self._rights.move_to_end((who.uid, name))
+            if len(self._rights) > RIGHTS:
+                self._rights.popitem(last=False)
+        return right
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _before(position: str | None) -> str | None:
+    """The position just before a commit, so that the commit itself is told again."""
+    if position is None:
+        return None
+    parsed = Position.parse(position)
+    return position_text(parsed.context, parsed.epoch, parsed.sequence - 1)

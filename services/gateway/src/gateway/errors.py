@@ -1,0 +1,176 @@
+"""Every slug's HTTP status and words, and every close code of a socket with what a client should do at it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from events.messages import Rejected
+
+
+class Meaning(NamedTuple):
+    """How a slug is told to a client."""
+
+    status: int
+    words: str
+
+
+ERRORS: dict[str, Meaning] = {
+    # Who is asking.
+    "not-signed-in": Meaning(401, "Sign in first."),
+    "token-expired": Meaning(401, "The token has expired. Sign in with a fresh one; nothing that you follow is lost."),
+    "token-invalid": Meaning(401, "The token is not valid here."),
+    "issuer-unavailable": Meaning(503, "The token's issuer cannot be reached to check it. Try again in a moment."),
+    "other-user": Meaning(403, "This socket belongs to somebody else. Open a new one."),
+    "guests-off": Meaning(403, "Guests are not admitted here."),
+    "origin-not-allowed": Meaning(403, "This origin is not allowed here."),
+    "not-allowed": Meaning(403, "You may not do this on the channel."),
+    # What could not be read.
+    "invalid-json": Meaning(400, "This is not JSON."),
+    "invalid-utf8": Meaning(400, "This is not UTF-8."),
+    "binary-frame": Meaning(400, "Frames are text; this one was binary."),
+    "invalid-frame": Meaning(400, "The frame is not one of the protocol."),
+    "unknown-op": Meaning(400, "There is no such op."),
+    "invalid-argument": Meaning(422, "An argument is missing or wrong."),
+    "frame-too-large": Meaning(413, "The frame is too large."),
+    "body-too-large": Meaning(413, "The body is too large."),
+    "data-too-large": Meaning(413, "The data is too large."),
+    "unsupported-media-type": Meaning(415, "Send JSON, as application/json."),
+    "bad-cursor": Meaning(400, "The cursor is not one that was given out."),
+    "bad-position": Meaning(400, "The position is not one that was given out."),
+    # What is not there.
+    "not-found": Meaning(404, "There is nothing here."),
+    "unknown-function": Meaning(404, "There is no such function."),
+    "unknown-channel": Meaning(404, "There is no such kind of channel."),
+    "no-such-watch": Meaning(404, "There is no watch with this id."),
+    "not-following": Meaning(404, "You do not follow this channel."),
+    "method-not-allowed": Meaning(405, "This cannot be done with this method."),
+    "not-a-query": Meaning(400, "Only queries can be watched or fetched."),
+    "upgrade-required": Meaning(426, "This is a WebSocket; ask for an upgrade to it."),
+    # What clashes.
+    "id-in-use": Meaning(409, "This id is still in use on the socket."),
+    "already-following": Meaning(409, "You already follow this channel."),
+    "key-reused": Meaning(409, "The key was used with other arguments."),
+    "other-epoch": Meaning(409, "The position is of another epoch: the log was restored since. Read anew."),
+    # Too much.
+    "rate-limited": Meaning(429, "Too often. Try again a little later."),
+    "too-many-calls": Meaning(429, "Too many calls are in flight on this socket."),
+    "too-many-watches": Meaning(429, "Too many watches on this socket."),
+    "too-many-channels": Meaning(429, "Too many channels on this socket."),
+    "too-many-sockets": Meaning(503, "This gateway has as many sockets as it takes."),
+    "presence-full": Meaning(409, "As many people are present as can be listed."),
+    "busy": Meaning(503, "Too many commands wait for the same thing. Try again in a moment."),
+    # Services.
+    "unavailable": Meaning(503, "The service cannot be reached; nothing was carried out. Try again."),
+    "timeout": Meaning(504, "No answer in time. It may have been carried out; sending the same key again is safe."),
+    "deadline-exceeded": Meaning(504, "The service came to it too late; nothing was carried out. Try again."),
+    "position-not-reached": Meaning(503, "The read model has not reached that position yet. Try again."),
+    "internal": Meaning(500, "Something went wrong here. It has been logged."),
+    "going-away": Meaning(503, "This gateway is stopping. Connect again."),
+    # Rules of parties and libraries.
+    "name-missing": Meaning(422, "Say by which name the others should see you."),
+    "no-such-party": Meaning(404, "There is no such party."),
+    "party-closed": Meaning(410, "The party is over."),
+    "party-full": Meaning(409, "The party is full."),
+    "not-a-member": Meaning(403, "This is for members of the party."),
+    "not-the-host": Meaning(403, "Only the host may do this."),
+}
+
+RETRY_AFTER: dict[str, int] = {
+    "busy": 1,
+    "unavailable": 1,
+    "position-not-reached": 1,
+    "issuer-unavailable": 5,
+    "going-away": 1,
+}
+"""Seconds for a `Retry-After` header where the error itself does not say."""
+
+
+class Closing(NamedTuple):
+    """A close code: why a socket is closed with it, and what its client should do."""
+
+    code: int
+    reason: str
+    then: str
+
+
+GOING_AWAY = Closing(1001, "going-away", "Connect again, after a random part of a second; follow with `since`.")
+TOO_BIG = Closing(1009, "frame-too-large", "Do not send such a frame again; connect again.")
+NOT_SIGNED_IN = Closing(4401, "not-signed-in", "Connect again and send `auth` at once.")
+EXPIRED = Closing(4402, "token-expired", "Get a fresh token, then connect again; follow with `since`.")
+SILENT = Closing(4408, "silent", "Connect again; follow with `since`. Answer pings, as every WebSocket library does.")
+SLOW = Closing(4409, "slow-reader", "Connect again; follow with `since`. Read faster or follow less.")
+FLOOD = Closing(4429, "rate-limited", "Wait a minute, then connect again; send less often than `hello` allows.")
+
+CLOSINGS: tuple[Closing, ...] = (GOING_AWAY, TOO_BIG, NOT_SIGNED_IN, EXPIRED, SILENT, SLOW, FLOOD)
+OTHER_CLOSINGS: tuple[Closing, ...] = (
+    Closing(1000, "", "Nothing; the client closed it."),
+    Closing(1002, "", "Repair the client: what it sent is not the WebSocket protocol."),
+    Closing(1006, "", "The connection broke. Connect again; follow with `since`."),
+)
+"""Codes that the WebSocket layer itself uses."""
+
+
+class ErrorBody(Struct, frozen=True):
+    """An error as every door tells it."""
+
+    code: str
+    status: int
+    message: str
+    details: Mapping[str, Any] = {}
+
+
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """An RFC 9457 problem document."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str = ""
+    details: Mapping[str, Any] = {}
+
+
+def meaning(code: str) -> Meaning:
+    """Of a slug; one that a newer service invented is still told."""
+    return ERRORS.get(code) or Meaning(409, f"Refused: {code}.")
+
+
+def body(error: Rejected) -> ErrorBody:
+    status, words = meaning(error.code)
+    return ErrorBody(error.code, status, words, _public(error))
+
+
+def problem(error: Rejected) -> Problem:
+    status, words = meaning(error.code)
+    details = _public(error)
+    detail = ": ".join(str(details[k]) for k in ("field", "reason") if details.get(k))
+    return Problem(f"/docs#{error.code}", words, status, error.code, detail, details)
+
+
+def retry_after(error: Rejected) -> int | None:
+    """Whole seconds until it is worth trying again, if that can be said."""
+    seconds = error.details.get("retry_after")
+    return max(1, round(seconds + 0.5)) if seconds is not None else RETRY_AFTER.get(error.code)
+
+
+_NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `([^`]*)`$")
+_INTERNAL = frozenset({"unavailable", "timeout", "internal"})
+
+
+def _public(error: Rejected) -> Mapping[str, Any]:
+    # These three carry subjects and server names, which are for the log and not for clients.
+    return {} if error.code in _INTERNAL else error.details
+
+
+def invalid(code: str, error: msgspec.ValidationError) -> Rejected:
+    """What msgspec found wrong, as the field and the reason."""
+    text = str(error)
+    reason, _, path = text.partition(" - at `$")
+    field = path.rstrip("`").strip(".")
+    named = _NAMED.search(reason)
+    if named:
+        field = f"{field}.{named.group(1)}".strip(".")
+    return Rejected(code, field=field, reason=reason)

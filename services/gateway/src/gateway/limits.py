@@ -1,0 +1,131 @@
+"""Every bound of the gateway in one place, with what happens at it; the README's table is made from `TABLE`."""
+
+from typing import NamedTuple
+
+FRAME_BYTES = 64 * 1024
+FRAME_BYTES_HARD = 256 * 1024
+BODY_BYTES = 64 * 1024
+TEXT_CHARS = 128
+TOKEN_CHARS = 16 * 1024
+
+SOCKETS = 20_000
+CALLS_IN_FLIGHT = 64
+WATCHES = 100
+CHANNELS = 50
+CALLS_PER_SECOND = 500.0
+CALLS_BURST = 1000.0
+REFUSALS_IN_A_ROW = 1000
+
+SIGN_IN_SECONDS = 10.0
+EXPIRED_SECONDS = 600.0
+PING_SECONDS = 25.0
+SILENT_SECONDS = 60.0
+SLOW_READER_BYTES = 1024 * 1024
+DRAIN_SECONDS = 4.0
+
+CALL_SECONDS = 5.0
+RETRY_SECONDS = 3.0
+HOLD_SECONDS = 0.25
+
+EVENT_NAME_CHARS = 64
+SEND_BYTES = 16 * 1024
+SENDS_PER_SECOND = 50.0
+SENDS_BURST = 100.0
+RIGHT_SECONDS = 5.0
+
+META_BYTES = 2 * 1024
+ROSTER_PEOPLE = 1000
+ROSTER_BYTES = 512 * 1024
+PRESENCE_SECONDS = 0.1
+COUNT_SECONDS = 1.0
+LEASE_SECONDS = 3.0
+LEASE_DEAD_SECONDS = 10.0
+
+COMMITS_HELD = 1000
+RUNS_AT_ONCE = 32
+GRANTS_AT_ONCE = 32
+
+GUESTS_PER_SECOND = 5.0
+GUESTS_BURST = 300.0
+GUEST_NAME_CHARS = 64
+ADDRESSES = 10_000
+JWKS_BYTES = 256 * 1024
+JWKS_SECONDS = 5.0
+
+
+class Row(NamedTuple):
+    """One bound, as a reader of the README wants it."""
+
+    what: str
+    bound: str
+    then: str
+
+
+def _size(count: int) -> str:
+    return f"{count // 1024 // 1024} MiB" if count >= 1024 * 1024 else f"{count // 1024} KiB"
+
+
+TABLE: tuple[Row, ...] = (
+    Row("Frame from a client", _size(FRAME_BYTES), f"`frame-too-large`; over {_size(FRAME_BYTES_HARD)} close 1009"),
+    Row("Body of an HTTP request", _size(BODY_BYTES), "413 `body-too-large`"),
+    Row("Frame id, channel id, key", f"{TEXT_CHARS} characters", "`invalid-frame` or `invalid-argument`"),
+    Row("Sockets per gateway", str(SOCKETS), "503 `too-many-sockets` (`MATINEE_MAX_SOCKETS`)"),
+    Row("Calls in flight per socket", str(CALLS_IN_FLIGHT), "`too-many-calls`"),
+    Row("Watches per socket", str(WATCHES), "`too-many-watches`"),
+    Row("Channels per socket", str(CHANNELS), "`too-many-channels`"),
+    Row(
+        "Frames per socket, calls per person over HTTP",
+        f"{CALLS_PER_SECOND:.0f} a second, {CALLS_BURST:.0f} at once",
+        f"`rate-limited`; {REFUSALS_IN_A_ROW} refusals in a row close 4429 (`MATINEE_CALLS_PER_SECOND`)",
+    ),
+    Row("Time to sign in on a socket", f"{SIGN_IN_SECONDS:.0f} s since it opened or last asked the time", "close 4401"),
+    Row("Expired token on an open socket", f"{EXPIRED_SECONDS / 60:.0f} min", "close 4402"),
+    Row("Silence of a socket", f"{SILENT_SECONDS:.0f} s (a ping every {PING_SECONDS:.0f} s)", "close 4408"),
+    Row("Bytes that wait for a slow reader", _size(SLOW_READER_BYTES), "close 4409 (`MATINEE_SLOW_READER_BYTES`)"),
+    Row("Time for a call", f"{CALL_SECONDS:.0f} s", "`timeout`; the same key may be sent again"),
+    Row("Wait for a service that is away", f"{RETRY_SECONDS:.0f} s", "`unavailable`; nothing was carried out"),
+    Row("A value held back behind a command's answer", f"{HOLD_SECONDS * 1000:.0f} ms", "it is sent"),
+    Row("Data of a broadcast", _size(SEND_BYTES), "`data-too-large`"),
+    Row(
+        "Broadcasts per socket",
+        f"{SENDS_PER_SECOND:.0f} a second, {SENDS_BURST:.0f} at once",
+        "`rate-limited` with `retry_after` (`MATINEE_SENDS_PER_SECOND`)",
+    ),
+    Row("Meta of a presence", _size(META_BYTES), "`data-too-large`"),
+    Row(
+        "People present per channel and gateway, when they are listed",
+        f"{ROSTER_PEOPLE} people, {_size(ROSTER_BYTES)}",
+        "`presence-full`",
+    ),
+    Row("Commits of a channel held while a gap is mended", str(COMMITS_HELD), "everybody starts from a fresh state"),
+    Row("Queries re-run at once per gateway", str(RUNS_AT_ONCE), "the others wait their turn"),
+    Row(
+        "Guest tokens per address",
+        f"{GUESTS_PER_SECOND:.0f} a second, {GUESTS_BURST:.0f} at once",
+        f"429 `rate-limited`; the {ADDRESSES} addresses heard last are remembered",
+    ),
+    Row("An issuer's key set", f"{_size(JWKS_BYTES)}, {JWKS_SECONDS:.0f} s", "the last good one is used"),
+)
+
+
+class Bucket:
+    """A token bucket: *rate* per second, *burst* at once. Slots only, because every socket may own some."""
+
+    __slots__ = ("_at", "_level")
+
+    def __init__(self, burst: float, now: float) -> None:
+        self._level = burst
+        self._at = now
+
+    def take(self, rate: float, burst: float, now: float) -> float:
+        """Take one token and return 0, or return the seconds until there is one."""
+        self._level = min(burst, self._level + (now - self._at) * rate)
+        self._at = now
+        if self._level >= 1:
+            self._level -= 1
+            return 0.0
+        return (1 - self._level) / rate
+
+    def idle(self, rate: float, burst: float, now: float) -> bool:
+        """Whether it is as full as a new one."""
+        return self._level + (now - self._at) * rate >= burst

@@ -14,6 +14,7 @@ import psutil
 import pytest
 from tests.wait import eventually_now
 
+from ops.embedded import Embedded
 from ops.ports import free_port
 from ops.running import NotRunning, Running, running_over
 
@@ -21,13 +22,14 @@ STAND_IN = Path(__file__).with_name("stand_in.py")
 
 
 @contextmanager
-def machine(folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+def machine(folder: Path, port: int, **settings: str) -> Iterator[subprocess.Popen[str]]:
     """Up and ready; whatever a test leaves of it is killed."""
     process = subprocess.Popen(
         [sys.executable, str(STAND_IN), str(folder), str(port)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        env=os.environ | settings,
     )
     try:
         lines = []
@@ -125,6 +127,31 @@ def test_a_taken_port_is_named_with_the_setting_that_changes_it(tmp_path: Path) 
     assert answer.returncode == 1
     assert answer.stderr.startswith(f"matinee: 127.0.0.1:{port} is taken")
     assert "MATINEE_PORT" in answer.stderr
+
+
+def test_given_servers_are_used_instead_of_embedded_ones(tmp_path: Path, own_servers: Embedded) -> None:
+    folder = tmp_path / "elsewhere"
+    given = {"NATS_URL": own_servers.nats_url(), "DATABASE_URL": own_servers.admin_database_url}
+    with machine(folder, free_port(), **given) as process:
+        running = running_over(folder)
+        assert list(pids(running)) == ["parties", "gateway"]
+        assert (running.nats_url, running.database_url) == (given["NATS_URL"], given["DATABASE_URL"])
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert own_servers.nats.running
+    assert own_servers.postgres.running
+
+
+def test_one_given_server_without_the_other_is_refused(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        [sys.executable, str(STAND_IN), str(tmp_path), str(free_port())],
+        env=os.environ | {"NATS_URL": "nats://127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 1
+    assert "DATABASE_URL is not set" in answer.stderr
 
 
 def test_status_shows_every_process_and_no_password(tmp_path: Path) -> None:

@@ -29,6 +29,15 @@ class Differing(NamedTuple):
     only_log: list[dict[str, Any]]
     """What the log says instead."""
 
+    def still(self, later: "Differing | None") -> "Differing":
+        """What differs in the same way *later*."""
+        if later is None:
+            return Differing([], [])
+        return Differing(
+            [row for row in self.only_live if row in later.only_live],
+            [row for row in self.only_log if row in later.only_log],
+        )
+
 
 class Rebuild:
     """One rebuild of one service's read models, with the service's own rights."""
@@ -110,17 +119,23 @@ class Rebuild:
             rows = await owner.fetch(f"select source, sequence from {schema.checked(name)}.checkpoint")
             return {row["source"]: row["sequence"] for row in rows}
 
-    async def differences(self, live: str, scratch: str) -> tuple[Reached, Mapping[str, Differing]]:
-        """Rows that only one of the two schemas has, by table, with the position of *live* in the same snapshot."""
-        async with self._owner() as owner, owner.transaction(isolation="repeatable_read", readonly=True):
-            at = await owner.fetch(f"select source, sequence from {schema.checked(live)}.checkpoint")
+    async def differences(self, live: str, scratch: str) -> Mapping[str, Differing]:
+        """Bring *scratch* to where *live* is and return, by table, the rows that only one of them has.
+
+        The live runner waits meanwhile, so that both stand at one position. A value of the compacted stream that was
+        replaced since may show as a difference; it is gone when one looks again.
+        """
+        checked = schema.checked(live)
+        async with self._owner() as owner, owner.transaction():
+            rows = await owner.fetch(f"select source, sequence from {checked}.checkpoint for share")
+            await self.fill(scratch, upto={row["source"]: row["sequence"] for row in rows})
             found = {}
             for table, columns in await schema.tables(owner, scratch):
                 only_live = await owner.fetch(DIFFERENCE.format(columns=columns, table=table, a=live, b=scratch))
                 only_log = await owner.fetch(DIFFERENCE.format(columns=columns, table=table, a=scratch, b=live))
                 if only_live or only_log:
                     found[table] = Differing([dict(row) for row in only_live], [dict(row) for row in only_log])
-            return {row["source"]: row["sequence"] for row in at}, found
+            return found
 
     async def ensure(self) -> str:
         """The schema that fits this code: the current one, or one built now, before which the service is not ready.

@@ -40,14 +40,12 @@ SAVE_HEARTBEATS = """
 SAVE_TITLES = """
     insert into title (uid, work, season, episode, continues, created_at, updated_at, position)
     select distinct on (uid, work)
-           uid, work, season, episode, not item.finished or item.next_season is not null,
-           min(item.created_at) over same_title, greatest(item.updated_at, heartbeat.updated_at) as latest,
-           max(item.position) over same_title
+           uid, work, season, episode, not finished or next_season is not null,
+           min(created_at) over same_title, updated_at, max(position) over same_title
       from unnest($1::text[], $2::text[]) as touched (uid, work)
-      join item using (uid, work)
-      left join heartbeat using (uid, work, season, episode)
+      join progress using (uid, work)
     window same_title as (partition by uid, work)
-     order by uid, work, latest desc, item.position desc
+     order by uid, work, updated_at desc, position desc
     on conflict (uid, work) do update
        set season = excluded.season, episode = excluded.episode, continues = excluded.continues,
            updated_at = excluded.updated_at, position = excluded.position

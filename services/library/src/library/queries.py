@@ -29,13 +29,15 @@ PAGE = """
 
 CONTINUE_WATCHING = f"""
     with page as ({PAGE.format(which="continues")})
-    select page.work, now.finished, now.season, now.episode, now.media_seconds, now.duration, now.device, page.updated_at,
-           now.next_season, now.next_episode,
+    select page.work, now.finished, now.season, now.episode, now.media_seconds, now.duration, now.device,
+           now.next_season, now.next_episode, page.updated_at,
            following.media_seconds as next_media_seconds, following.duration as next_duration
       from page join progress as now using (uid, work, season, episode)
-      left join progress as following
-        on (following.uid, following.work) = (page.uid, page.work) and not following.finished
-       and (following.season, following.episode) = (now.next_season, now.next_episode)
+      left join lateral (
+          select media_seconds, duration from progress
+           where (uid, work, season, episode) = (page.uid, page.work, now.next_season, now.next_episode)
+             and not finished
+           limit 1) as following on true
      order by page.updated_at desc, page.work desc
 """
 

@@ -50,12 +50,17 @@ create table title (
 create index title_latest on title (uid, updated_at desc, work desc);
 create index title_continues on title (uid, updated_at desc, work desc) where continues;
 
+-- The limit tells the planner that the whole key finds one row, also while nobody has analyzed the tables yet.
 create view progress as
-select uid, work, season, episode, item.finished, item.completed_at, item.next_season, item.next_episode,
-       case when heartbeat.updated_at > item.updated_at then heartbeat.media_seconds else item.media_seconds
-        end as media_seconds,
-       case when heartbeat.updated_at > item.updated_at then coalesce(heartbeat.duration, item.duration)
-            else item.duration end as duration,
-       case when heartbeat.updated_at > item.updated_at then heartbeat.device else item.device end as device,
-       greatest(item.updated_at, heartbeat.updated_at) as updated_at
-  from item left join heartbeat using (uid, work, season, episode);
+select item.uid, item.work, item.season, item.episode,
+       coalesce(newer.media_seconds, item.media_seconds) as media_seconds,
+       coalesce(newer.duration, item.duration) as duration,
+       coalesce(newer.device, item.device) as device,
+       item.finished, item.completed_at, item.next_season, item.next_episode,
+       item.created_at, coalesce(newer.updated_at, item.updated_at) as updated_at, item.position
+  from item
+  left join lateral (
+      select media_seconds, duration, device, updated_at from heartbeat
+       where (uid, work, season, episode) = (item.uid, item.work, item.season, item.episode)
+         and updated_at > item.updated_at
+       limit 1) as newer on true;

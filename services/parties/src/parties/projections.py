@@ -12,10 +12,12 @@ from events.messages import Event
 from events.projection import Db, Projection
 from events.timers import Timer
 
+# The limit tells the planner that the key finds one row: a plan made while the table is empty serves a whole rebuild.
 LOAD_PARTIES = """
-    select party_id, title, media, host, private, playing, media_seconds, rate, media_at, members,
-           closed_at, closed_because, created_at, updated_at, position
-      from party where party_id = any($1::text[])
+    select found.* from unnest($1::text[]) as touched (party_id), lateral (
+        select party_id, title, media, host, private, playing, media_seconds, rate, media_at, members,
+               closed_at, closed_because, created_at, updated_at, position
+          from party where party.party_id = touched.party_id limit 1) as found
 """
 
 SAVE_PARTIES = """

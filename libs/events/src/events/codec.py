@@ -1,5 +1,6 @@
 """Commits to bytes and back: explicit tags, upcasters for old ones, and unknown tags that pass by."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -118,12 +119,17 @@ def headers_of(key: Key, version: int, count: int, context: Context, trace: str 
     headers = {
         ID: commit_id(key, version, context),
         VERSIONS: f"{version + 1}-{version + count}",
-        COMMAND: _encoder.encode(known).decode(),
+        COMMAND: _ascii(known),
         AT: context.now.isoformat(),
     }
     if trace:
         headers[TRACE] = trace
     return headers
+
+
+def _ascii(known: _Known) -> str:
+    text = _encoder.encode(known).decode()
+    return text if text.isascii() else json.dumps(msgspec.to_builtins(known))
 
 
 def commit_id(key: Key, version: int, context: Context) -> str:

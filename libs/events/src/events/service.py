@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -154,7 +153,7 @@ def master_key(text: str) -> bytes:
     """The vault's master key from its setting."""
     try:
         key = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise BadSettings(f"settings: MATINEE_MASTER_KEY is not base64: {error}") from None
     if len(key) != 32:
         raise BadSettings(f"settings: MATINEE_MASTER_KEY has {len(key)} bytes, not 32")

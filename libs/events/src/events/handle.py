@@ -36,6 +36,9 @@ REMEMBERED_FOR = timedelta(hours=24)
 SNAPSHOT_EVERY = 50
 """Commits between two snapshots of an aggregate."""
 LARGEST_STATE = 256 * 1024
+"""Of one aggregate; a larger one is warned about, since every decision on it gets slower."""
+LARGEST_SNAPSHOT = 900 * 1024
+"""State and remembered command ids; a larger one is not kept, and loading starts from an older one."""
 
 
 class Telemetry(Protocol):
@@ -259,7 +262,8 @@ class Aggregates:
 
     async def _keep(self, key: Key, snapshot: bytes) -> None:
         if len(snapshot) > LARGEST_STATE:
-            log.warning("state too large for a snapshot", aggregate=str(key), bytes=len(snapshot))
+            log.warning("aggregate grows large", aggregate=str(key), bytes=len(snapshot), limit=LARGEST_STATE)
+        if len(snapshot) > LARGEST_SNAPSHOT:
             return
         try:
             assert self._snapshots is not None

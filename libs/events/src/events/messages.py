@@ -242,7 +242,7 @@ class StoredCommit(Struct, frozen=True):
 class GrantRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """May the actor follow (or track, or send on) this channel, and what did it miss since a position?"""
 
-    channel_id: str
+    channel_id: Id
     since: str | None = None
 
 

@@ -45,6 +45,7 @@ async def connect(dsn: str, role: str, search_path: str, size: int) -> "asyncpg.
             "application_name": role,
             "synchronous_commit": "off",  # rows and checkpoint go back together, and the log brings them forth again
             "jit": "off",
+            "plan_cache_mode": "force_custom_plan",  # a plan made while a table was empty would stay for ever
         },
     )
 

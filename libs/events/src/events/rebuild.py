@@ -164,7 +164,13 @@ class _Connection:
 
     def __init__(self, dsn: str, role: str, search_path: str) -> None:
         self._dsn = dsn
-        self._settings = {"role": role, "search_path": search_path, "synchronous_commit": "off", "jit": "off"}
+        self._settings = {
+            "role": role,
+            "search_path": search_path,
+            "synchronous_commit": "off",
+            "jit": "off",
+            "plan_cache_mode": "force_custom_plan",
+        }
         self._db: asyncpg.Connection[Any] | None = None
 
     async def __aenter__(self) -> "asyncpg.Connection[Any]":

@@ -144,7 +144,8 @@ async def tables(db: Db, schema: str) -> list[tuple[str, str]]:
     """The tables whose rows the log alone determines, with the columns that it does."""
     rows = await db.fetch(
         "select table_name, string_agg(quote_ident(column_name), ', ' order by ordinal_position) as columns"
-        " from information_schema.columns where table_schema = $1 group by 1 order by 1",
+        " from information_schema.columns join information_schema.tables using (table_schema, table_name)"
+        " where table_schema = $1 and table_type = 'BASE TABLE' group by 1 order by 1",
         schema,
     )
     columns = {row["table_name"]: row["columns"] for row in rows}

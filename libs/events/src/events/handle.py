@@ -15,6 +15,7 @@ import structlog
 from msgspec import Struct
 
 from events import telemetry
+from events.bus import TimedOut, Unavailable
 from events.decider import Decider, Pact
 from events.log import Commit, Conflict, Hole, Log, Unclear, Write
 from events.messages import Command, Context, Event, Key, Rejected, tag_of
@@ -131,7 +132,7 @@ class Aggregates:
                     continue
                 except Unclear as unclear:
                     self._forget(keys)
-                    raise Rejected("unavailable", aggregate=str(unclear)) from unclear
+                    raise TimedOut(aggregate=str(unclear)) from unclear
                 if done is not None:
                     return done
         raise Rejected("busy", aggregate=keys[0].aggregate)
@@ -167,7 +168,11 @@ class Aggregates:
         sequences = await self._log.append(sealed, context)
         for write, sequence in zip(sealed, sequences, strict=True):
             self._advance(loaded[write.key], write, sequence, context)
-        return Done(sequences[0], await self._publish(decided, context))
+        try:
+            return Done(sequences[0], await self._publish(decided, context))
+        except Unavailable as away:
+            # Not "nothing was carried out": the facts are in.
+            raise TimedOut(aggregate=str(keys[0])) from away
 
     def _decide(
         self, command: Command, context: Context, loaded: Mapping[Key, Loaded]

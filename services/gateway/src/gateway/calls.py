@@ -21,6 +21,11 @@ from gateway.identity import Identity, Ids, fingerprint
 CONTEXT = "Matinee-Context"
 AFTER = "Matinee-After"
 
+PASSING = frozenset(
+    {"unavailable", "timeout", "busy", "deadline-exceeded", "internal", "position-not-reached", "other-epoch"}
+)
+"""Errors that say nothing about a right: whoever waits in the background asks again."""
+
 log = structlog.get_logger("calls")
 
 _encoder = msgspec.json.Encoder()
@@ -52,8 +57,10 @@ class Calls:
         return await self._measured(function, context, body, split_position(after)[0] if after else None)
 
     async def run(self, who: Identity, function: Function, query: bytes, after: str | None = None) -> Answer:
-        """Answer a query once, for a watch: its own loop repeats it."""
-        return await self._ask(function.subject, query, self._context(who, self._ids.random()), after)
+        """Answer a query once and without patience, for a watch: its own loop repeats it."""
+        return await self._ask(
+            function.subject, query, self._context(who, self._ids.random()), after, limits.RERUN_SECONDS
+        )
 
     async def grant(self, who: Identity, kind: ChannelKind, channel_id: str, since: str | None = None) -> Grant:
         """What *who* may do on a channel, its state, and what was missed since a position."""
@@ -106,13 +113,15 @@ class Calls:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.4)
 
-    async def _ask(self, subject: str, body: bytes | Raw, context: Context, after: str | None) -> Answer:
+    async def _ask(
+        self, subject: str, body: bytes | Raw, context: Context, after: str | None, seconds: float = 0.0
+    ) -> Answer:
         headers = {CONTEXT: _header(context)}
         if after:
             headers[AFTER] = after
         with telemetry.span(subject, kind=SpanKind.CLIENT):
             telemetry.inject(headers)
-            msg = await self._bus.request(subject, bytes(body), headers, self._seconds)
+            msg = await self._bus.request(subject, bytes(body), headers, seconds or self._seconds)
         answer = _answers.decode(msg.data)
         if answer.error is not None:
             raise Rejected(answer.error.code, **answer.error.details)

@@ -7,6 +7,7 @@ from functools import cached_property
 from types import ModuleType
 
 import msgspec
+import structlog
 from msgspec import Raw
 
 from events.codec import Codec
@@ -30,6 +31,8 @@ COMMON_ERRORS = (
 """What any function may answer besides its own errors."""
 COMMAND_ERRORS = (*COMMON_ERRORS, "busy", "key-reused")
 QUERY_ERRORS = (*COMMON_ERRORS, "position-not-reached", "bad-position", "other-epoch")
+
+log = structlog.get_logger("catalogue")
 
 _sorted = msgspec.json.Encoder(order="sorted")
 
@@ -106,7 +109,12 @@ class ChannelKind:
 
         Positions inside a commit say how many of its events are through: a connection may break between two of them.
         """
-        events = self._codec.decode(bytes(body))
+        try:
+            events = self._codec.decode(bytes(body))
+        except msgspec.ValidationError as error:
+            # Followers cannot repair it; the owning service parks it and says so.
+            log.error("commit not readable", channel=name, sequence=sequence, reason=str(error))
+            return Item(sequence, previous, b"")
         when = at if isinstance(at, datetime) else datetime.fromisoformat(at)
         public = [(number, event) for number, event in enumerate(events, 1) if event.public and number > skip]
         told = b"".join(

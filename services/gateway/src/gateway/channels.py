@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine
 from typing import NamedTuple
 
 import msgspec
@@ -12,7 +11,7 @@ from msgspec import Raw
 from events.bus import Bus, Msg, Subscription
 from events.messages import Grant, Position, Rejected
 from gateway import frames, limits, metrics
-from gateway.calls import Calls
+from gateway.calls import PASSING, Calls
 from gateway.catalogue import Catalogue, ChannelKind, position_text, split_position
 from gateway.identity import Identity
 from gateway.line import Line, Member
@@ -20,13 +19,12 @@ from gateway.notices import Notices
 from gateway.presence import Presences
 from gateway.protocol import EndedFrame, Followed, Message, encode
 from gateway.roster import Roster
+from gateway.tasks import Tasks
 
 AT = "Matinee-At"
 SEQUENCE = "Nats-Sequence"
 PREVIOUS = "Nats-Last-Sequence"
 SENDER = "Matinee-Sender"
-PASSING = frozenset({"unavailable", "timeout", "busy", "deadline-exceeded", "internal", "position-not-reached"})
-"""Errors that say nothing about a right: ask again."""
 PATIENCE = 1.0
 RIGHTS = 10_000
 ASK_AGAIN = 5
@@ -77,7 +75,7 @@ class Channels:
         self._prefix = f"{gateway} "
         self._channels: dict[str, Channel] = {}
         self._rights: OrderedDict[tuple[str, str], Right] = OrderedDict()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._turns = {context: asyncio.Semaphore(limits.GRANTS_AT_ONCE) for context in catalogue.contexts}
 
     def listen(self, notices: Notices) -> None:
@@ -151,7 +149,7 @@ class Channels:
         metrics.channels.dec()
         if channel.mending is not None:
             channel.mending.cancel()
-        self._spawn(self._close(channel))
+        self._tasks.spawn(self._close(channel))
 
     async def _close(self, channel: Channel) -> None:
         assert channel.subscribed is not None
@@ -164,8 +162,9 @@ class Channels:
     async def _admit(
         self, channel: Channel, member: Member, since: str | None, recovered: bool | None, why: str
     ) -> None:
-        """Ask for the member's own right and let it in. *recovered* is what to say of it, if the grant does not know."""
-        for _ in range(ASK_AGAIN):
+        """Ask for the member's own right and let it in. *recovered*, if given, is what it is told of itself."""
+        for attempt in range(ASK_AGAIN):
+            await asyncio.sleep(attempt * 0.02)
             whole, part = split_position(since) if since is not None else (None, 0)
             grant = await self._grant(channel, member.who, _before(whole) if part else whole, why)
             if "follow" not in grant.may:
@@ -244,7 +243,7 @@ class Channels:
 
     def _know_epoch(self, channel: Channel, epoch: str) -> None:
         if channel.epoch and channel.epoch != epoch:
-            self._restart(channel)
+            self._restart(channel, epoch)
         channel.epoch = epoch
 
     def _take_early(self, channel: Channel) -> None:
@@ -289,7 +288,7 @@ class Channels:
 
     def _mend_soon(self, channel: Channel) -> None:
         if channel.mending is None or channel.mending.done():
-            channel.mending = asyncio.get_running_loop().create_task(self._mend(channel))
+            channel.mending = self._tasks.spawn(self._mend(channel))
 
     async def _mend(self, channel: Channel) -> None:
         """Fill the gap, once for all members; nothing that comes later is delivered before."""
@@ -297,7 +296,7 @@ class Channels:
         while channel.line.gap:
             told = channel.line.told()
             if not told or channel.line.overflowing:
-                self._restart(channel)
+                self._restart(channel, channel.epoch)
                 return
             try:
                 async with self._turns[channel.kind.context]:
@@ -328,21 +327,23 @@ class Channels:
 
     def _restart(self, channel: Channel, epoch: str = "") -> None:
         """Everybody begins from a fresh state, with an own grant, and is told that something may be missing."""
+        afresh = epoch != channel.epoch
         channel.epoch = epoch
-        for member in channel.line.restart():
-            self._spawn(self._reopen(channel, member))
+        for member in channel.line.restart(afresh):
+            self._tasks.spawn(self._reopen(channel, member))
 
     async def _reopen(self, channel: Channel, member: Member) -> None:
         pause = 0.05
         while member in channel.line:
             try:
                 async with self._turns[channel.kind.context]:
-                    return await self._admit(channel, member, None, False, "restart")
+                    await self._admit(channel, member, None, False, "restart")
+                return
             except Rejected as error:
                 if error.code not in PASSING:
                     channel.line.remove(member)
                     self._on_end(member, error.code)
-                    return None
+                    return
             await asyncio.sleep(pause)
             pause = min(pause * 2, PATIENCE)
 
@@ -391,11 +392,6 @@ class Channels:
             if len(self._rights) > RIGHTS:
                 self._rights.popitem(last=False)
         return right
-
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _before(position: str | None) -> str | None:

@@ -28,6 +28,7 @@ ERRORS: dict[str, Meaning] = {
     "origin-not-allowed": Meaning(403, "This origin is not allowed here."),
     "not-allowed": Meaning(403, "You may not do this on the channel."),
     # What could not be read.
+    "bad-request": Meaning(400, "The request could not be read."),
     "invalid-json": Meaning(400, "This is not JSON."),
     "invalid-utf8": Meaning(400, "This is not UTF-8."),
     "binary-frame": Meaning(400, "Frames are text; this one was binary."),

@@ -1,6 +1,9 @@
 """Every bound of the gateway in one place, with what happens at it; the README's table is made from `TABLE`."""
 
+from collections import OrderedDict
 from typing import NamedTuple
+
+from events.messages import Rejected
 
 FRAME_BYTES = 64 * 1024
 FRAME_BYTES_HARD = 256 * 1024
@@ -25,6 +28,7 @@ DRAIN_SECONDS = 4.0
 
 CALL_SECONDS = 5.0
 RETRY_SECONDS = 3.0
+RERUN_SECONDS = 2.0
 HOLD_SECONDS = 0.25
 
 EVENT_NAME_CHARS = 64
@@ -126,6 +130,22 @@ class Bucket:
             return 0.0
         return (1 - self._level) / rate
 
-    def idle(self, rate: float, burst: float, now: float) -> bool:
-        """Whether it is as full as a new one."""
-        return self._level + (now - self._at) * rate >= burst
+
+class Buckets:
+    """Token buckets by name, for as many names as are remembered; who was forgotten starts with a full one."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+
+    def take(self, name: str, now: float) -> None:
+        """Raise `rate-limited` when the bucket is empty."""
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            bucket = self._buckets[name] = Bucket(self._burst, now)
+            if len(self._buckets) > ADDRESSES:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(name)
+        if wait := bucket.take(self._rate, self._burst, now):
+            raise Rejected("rate-limited", retry_after=round(wait, 3))

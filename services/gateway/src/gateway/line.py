@@ -173,9 +173,14 @@ class Line:
         for item in held:
             self.offer(item)
 
-    def restart(self) -> list[Member]:
-        """Nothing can be trusted any more: everybody who was admitted has to open anew. Return them."""
+    def restart(self, afresh: bool) -> list[Member]:
+        """Nothing can be trusted any more: everybody who was admitted has to open anew. Return them.
+
+        Grants older than what was seen here are refused then, unless the log is another one (*afresh*).
+        """
         again = self.told()
+        seen = max((item.sequence for item in self._held or ()), default=0)
+        floor = 0 if afresh else max(self.last, seen)
         self._live.clear()
         self._ahead.clear()
         self._recent.clear()
@@ -184,6 +189,7 @@ class Line:
         self._held = []
         for member in (*again, *self._opening):
             self.open(member)
+            member.floor = floor
         return again
 
     def _start(self, last: int) -> None:

@@ -1,7 +1,7 @@
 """Presence across gateways: one page per channel and gateway in a memory bucket, alive while its gateway is."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import msgspec
@@ -13,6 +13,7 @@ from events.messages import Key, Rejected
 from gateway import limits
 from gateway.clock import Clock
 from gateway.roster import Page, Person, Roster
+from gateway.tasks import Tasks
 
 STREAM = "KV_PRESENCE"
 BUCKET = "$KV.PRESENCE"
@@ -42,20 +43,20 @@ class _Place:
 
 
 class Presences:
-    """All rosters of this gateway. *deliver* writes a frame to a channel's followers."""
+    """All rosters of this gateway."""
 
-    def __init__(self, bus: Bus, clock: Clock, gateway: str, deliver: Callable[[str, bytes], None]) -> None:
+    def __init__(self, bus: Bus, clock: Clock, gateway: str) -> None:
         self._bus = bus
         self._clock = clock
         self._gateway = gateway
-        self._deliver = deliver
+        self.deliver: Callable[[str, bytes], None] = _to_nobody
+        """Writes a frame to a channel's followers."""
         self._places: dict[str, _Place] = {}
         self._by_subject: dict[str, _Place] = {}
         self._alive: dict[str, float] = {}
         self._due: set[str] = set()
         self._flushing: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._leased = asyncio.Event()
+        self._tasks = Tasks()
 
     # What the rest of the gateway asks for.
 
@@ -123,12 +124,10 @@ class Presences:
         stored = await self._bus.direct(STREAM, {"seq": ack.seq}, timeout=2.0)
         if stored:
             self._clock.learn(sent, _stamp(stored[0]), received)
-        self._leased.set()
 
     async def stop(self) -> None:
         """Take everybody here off at once, where a killed gateway's people stay for the length of a lease."""
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel()
         try:
             for place in self._places.values():
                 if not place.roster.empty_here:
@@ -174,7 +173,7 @@ class Presences:
         self._alive[gateway] = asyncio.get_running_loop().time()
         if not known:
             log.info("gateway appeared", gateway=gateway)
-            self._spawn(self._read(f"{BUCKET}.*.*.{gateway}"))
+            self._tasks.spawn(self._read(f"{BUCKET}.*.*.{gateway}"))
 
     async def _on_page(self, msg: Msg) -> None:
         self._alive[msg.subject.rpartition(".")[2]] = asyncio.get_running_loop().time()
@@ -217,7 +216,7 @@ class Presences:
             if not place.roster.empty_here:
                 place.roster.changed_here = True
                 self._mark(place)
-        self._spawn(self._reread())
+        self._tasks.spawn(self._reread())
 
     async def _reread(self) -> None:
         await self._renew()
@@ -246,13 +245,13 @@ class Presences:
             self._push(place)
         changed = [place for place in map(self._places.get, due) if place is not None and place.roster.changed_here]
         if changed:
-            self._spawn(self._write_all(changed))
+            self._tasks.spawn(self._write_all(changed))
 
     def _push(self, place: _Place) -> None:
         frame = place.roster.push()
         if frame:
             place.pushed = asyncio.get_running_loop().time()
-            self._deliver(place.roster.name, frame)
+            self.deliver(place.roster.name, frame)
 
     async def _write_all(self, places: Iterable[_Place]) -> None:
         for place in places:
@@ -283,10 +282,9 @@ class Presences:
             del self._places[place.roster.name]
             del self._by_subject[place.subject]
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+def _to_nobody(name: str, frame: bytes) -> None:
+    """Until somebody says where followers are."""
 
 
 def _stamp(msg: Msg) -> float:

@@ -21,6 +21,15 @@ IdempotencyKey = Annotated[str, Meta(min_length=1, max_length=limits.TEXT_CHARS)
 PositionText = Annotated[str, Meta(max_length=limits.TEXT_CHARS)]
 
 
+def _object() -> Raw:
+    # A factory, because JSON Schema cannot show a raw default.
+    return Raw(b"{}")
+
+
+def _null() -> Raw:
+    return Raw(b"null")
+
+
 class ClientFrame(Struct, frozen=True, kw_only=True, tag_field="op", forbid_unknown_fields=True):
     """What a client may send."""
 
@@ -37,7 +46,7 @@ class Call(ClientFrame, frozen=True, tag="call"):
     """Carry out a command or answer a query; answered by `result`."""
 
     fn: Name
-    args: Raw = Raw(b"{}")
+    args: Raw = msgspec.field(default_factory=_object)
     key: IdempotencyKey | None = None
     """The same key makes a repeated command take effect once."""
     after: PositionText | None = None
@@ -48,7 +57,7 @@ class Watch(ClientFrame, frozen=True, tag="watch"):
     """A live query: `value` now and after each change, until `unwatch`."""
 
     fn: Name
-    args: Raw = Raw(b"{}")
+    args: Raw = msgspec.field(default_factory=_object)
 
 
 class Unwatch(ClientFrame, frozen=True, tag="unwatch"):
@@ -72,7 +81,7 @@ class Track(ClientFrame, frozen=True, tag="track"):
     """Be present on a channel with this meta; null ends it. Answered by `ok`."""
 
     channel: ChannelName
-    meta: Raw = Raw(b"{}")
+    meta: Raw = msgspec.field(default_factory=_object)
 
 
 class Send(ClientFrame, frozen=True, tag="send"):
@@ -80,7 +89,7 @@ class Send(ClientFrame, frozen=True, tag="send"):
 
     channel: ChannelName
     event: Annotated[str, Meta(min_length=1, max_length=limits.EVENT_NAME_CHARS)]
-    data: Raw = Raw(b"null")
+    data: Raw = msgspec.field(default_factory=_null)
     to_self: bool = msgspec.field(default=False, name="self")
     """Whether this socket gets the message too."""
 

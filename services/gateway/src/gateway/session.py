@@ -56,6 +56,7 @@ class Session:
 
     __slots__ = (
         "_calling",
+        "_calls",
         "_frames",
         "_going",
         "_held",
@@ -85,6 +86,7 @@ class Session:
         self._frames: Bucket | None = None
         self._sends: Bucket | None = None
         self._refusals = 0
+        self._calls = 0
 
     def receive(self, data: bytes, now: float) -> Effect:
         """One text frame. Whatever is wrong with it is answered, never raised."""
@@ -144,7 +146,7 @@ class Session:
 
     def _check_room(self, frame: ClientFrame, now: float) -> None:
         if isinstance(frame, Call):
-            if self._going is not None and len(self._going) >= limits.CALLS_IN_FLIGHT:
+            if self._calls >= limits.CALLS_IN_FLIGHT:
                 raise Rejected("too-many-calls", limit=limits.CALLS_IN_FLIGHT)
         elif isinstance(frame, Watch):
             if self.watches is not None and len(self.watches) >= limits.WATCHES:
@@ -193,6 +195,11 @@ class Session:
         self.paused = True
         return "pause"
 
+    @property
+    def busy(self) -> bool:
+        """Whether the client waits for the answer to a call."""
+        return self._calls > 0
+
     def begin(self, ref: FrameId) -> None:
         """Something that will be answered later is under way."""
         if self._going is None:
@@ -203,14 +210,21 @@ class Session:
         if self._going is not None:
             self._going.discard(ref)
 
-    def begin_command(self, context: str) -> None:
-        """From now on values of *context* wait behind this command's answer, which they must not overtake."""
-        if self._calling is None:
-            self._calling = {}
-        self._calling[context] = self._calling.get(context, 0) + 1
+    def begin_call(self, ref: FrameId, context: str, is_command: bool) -> None:
+        """A call is under way. Values of a command's context wait behind its answer, which they must not overtake."""
+        self.begin(ref)
+        self._calls += 1
+        if is_command:
+            if self._calling is None:
+                self._calling = {}
+            self._calling[context] = self._calling.get(context, 0) + 1
 
-    def finish_command(self, context: str) -> bytes:
-        """The values that waited for the last command of *context*, to be written behind its answer."""
+    def finish_call(self, ref: FrameId, context: str, is_command: bool) -> bytes:
+        """The values that waited for it, to be written behind its answer."""
+        self.finish(ref)
+        self._calls -= 1
+        if not is_command:
+            return b""
         assert self._calling is not None
         left = self._calling[context] - 1
         if left:

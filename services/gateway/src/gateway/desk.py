@@ -1,0 +1,29 @@
+"""What every door needs to do its work, put together once by `main`."""
+
+from dataclasses import dataclass
+
+from gateway.auth import Auth, Guests
+from gateway.calls import Calls
+from gateway.catalogue import Catalogue
+from gateway.channels import Channels
+from gateway.clock import Clock
+from gateway.notices import Notices
+from gateway.origins import Origins
+from gateway.settings import Settings
+from gateway.watches import Watches
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Behind the doors. None of these knows which door a request came through."""
+
+    settings: Settings
+    catalogue: Catalogue
+    clock: Clock
+    auth: Auth
+    guests: Guests
+    calls: Calls
+    notices: Notices
+    channels: Channels
+    watches: Watches
+    origins: Origins

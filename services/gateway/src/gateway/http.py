@@ -1,0 +1,369 @@
+"""The HTTP door: calls, event streams, guest tokens, documents and health; what fails is an RFC 9457 problem."""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import structlog
+from aiohttp import hdrs, web
+from msgspec import Meta, Raw, Struct
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from events import telemetry
+from events.messages import NO_NUL, Query, Rejected
+from gateway import limits, metrics
+from gateway.auth import display_name
+from gateway.catalogue import Function, canonical
+from gateway.clock import utc
+from gateway.desk import Desk
+from gateway.documents import asyncapi, openapi
+from gateway.errors import invalid, problem, retry_after
+from gateway.health import Health
+from gateway.identity import Identity
+from gateway.limits import Buckets
+from gateway.watches import Watcher
+from gateway.websocket import Sockets
+
+WEB = Path(__file__).with_name("web")
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+BEAT_SECONDS = 15.0
+STREAM_RETRY_MS = 1000
+PREFLIGHT_SECONDS = 600
+HEADERS_IN = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Matinee-After, traceparent"
+HEADERS_OUT = "ETag, Retry-After, Matinee-Position"
+PAGE_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:"
+
+log = structlog.get_logger("http")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_encoder = msgspec.json.Encoder()
+
+
+class GuestRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who wants to be a guest."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=limits.GUEST_NAME_CHARS, pattern=NO_NUL)]
+
+
+class GuestAnswer(Struct, frozen=True):
+    """A guest's token: `user` is the id that others see."""
+
+    token: str
+    user: str
+    expires: datetime
+
+
+class StreamWatcher(Watcher):
+    """A watch behind an event stream. A slow reader gets the newest value, not all of them."""
+
+    __slots__ = ("error", "newest", "news")
+
+    def __init__(self, who: Identity) -> None:
+        super().__init__(who)
+        self.news = asyncio.Event()
+        self.newest = b""
+        self.error: Rejected | None = None
+
+    def push(self, tail: bytes, position: str) -> None:
+        self.newest = b"".join((b"id: ", position.encode(), b"\ndata: {", tail[1:], b"\n\n"))
+        self.news.set()
+
+    def fail(self, error: Rejected) -> None:
+        self.error = error
+        self.news.set()
+
+    def take(self) -> bytes:
+        self.news.clear()
+        newest, self.newest = self.newest, b""
+        return newest
+
+
+class Http:
+    """Everything that is not the socket itself."""
+
+    def __init__(self, desk: Desk, sockets: Sockets, health: Health) -> None:
+        self._desk = desk
+        self._sockets = sockets
+        self._health = health
+        self._callers = Buckets(desk.settings.calls_per_second, desk.settings.calls_per_second * 2)
+        self._guests = Buckets(desk.settings.guests_per_second, limits.GUESTS_BURST)
+        self._streams: set[asyncio.Task[Any]] = set()
+        self._openapi = _encoder.encode(openapi(desk.catalogue, GuestRequest, GuestAnswer))
+        self._asyncapi = _encoder.encode(asyncapi(desk.catalogue))
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=limits.BODY_BYTES, middlewares=[self._answer_errors])
+        app.on_response_prepare.append(self._add_headers)
+        app.add_routes(
+            [
+                web.get("/v1/ws", self._sockets.handle, allow_head=False),
+                web.post("/v1/call/{function}", self._call),
+                web.get("/v1/call/{function}", self._fetch, allow_head=False),
+                web.get("/v1/watch/{function}", self._watch, allow_head=False),
+                web.post("/v1/guest", self._guest),
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._metrics),
+                web.get("/openapi.json", self._document(lambda: self._openapi)),
+                web.get("/asyncapi.json", self._document(lambda: self._asyncapi)),
+                web.get("/docs", _page("docs.html", "text/html")),
+                web.get("/docs.js", _page("docs.js", "text/javascript")),
+                web.get("/matinee.css", _page("matinee.css", "text/css")),
+                web.get("/", _page("index.html", "text/html")),
+            ]
+        )
+        return app
+
+    async def drain(self) -> None:
+        """End the event streams; their clients connect again by themselves."""
+        for stream in self._streams:
+            stream.cancel()
+
+    # Calls.
+
+    async def _call(self, request: web.Request) -> web.StreamResponse:
+        function = self._desk.catalogue.function(request.match_info["function"])
+        who = await self._who(request)
+        body = await _json_body(request)
+        arguments = function.decode(body)
+        with telemetry.span(f"http {function.name}", request.headers):
+            if isinstance(arguments, Query):
+                answer = await self._desk.calls.query(who, function, body, request.headers.get("Matinee-After"))
+            else:
+                answer = await self._desk.calls.command(who, function, arguments, body, _key(request))
+        return _value(answer.value, answer.position)
+
+    async def _fetch(self, request: web.Request) -> web.StreamResponse:
+        function, query = self._asked(request)
+        who = await self._who(request)
+        after = request.headers.get("Matinee-After")
+        with telemetry.span(f"http {function.name}", request.headers):
+            answer = await self._desk.calls.query(who, function, canonical(query), after)
+        tag = _etag(answer.value)
+        known = [part.strip().removeprefix("W/") for part in request.headers.get(hdrs.IF_NONE_MATCH, "").split(",")]
+        headers = {hdrs.ETAG: tag, "Matinee-Position": answer.position}
+        if tag in known or "*" in known:
+            return web.Response(status=304, headers=headers)
+        return _value(answer.value, answer.position, headers)
+
+    def _asked(self, request: web.Request) -> tuple[Function, Query]:
+        function = self._desk.catalogue.function(request.match_info["function"])
+        if not function.is_query:
+            raise Rejected("method-not-allowed", allow="POST")
+        for name in request.query:
+            if len(request.query.getall(name)) > 1:
+                raise Rejected("invalid-argument", field=name, reason="Given more than once")
+        query = function.from_text(dict(request.query))
+        assert isinstance(query, Query)
+        return function, query
+
+    # Event streams.
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        function, query = self._asked(request)
+        watcher = StreamWatcher(await self._who(request))
+        await self._desk.watches.add(watcher, function, query)
+        task = asyncio.current_task()
+        assert task is not None
+        self._streams.add(task)
+        response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream", hdrs.CACHE_CONTROL: "no-store"})
+        try:
+            await response.prepare(request)
+            await response.write(b"retry: %d\n\n" % STREAM_RETRY_MS)
+            with contextlib.suppress(ConnectionError):
+                await self._stream(response, watcher)
+        finally:
+            self._streams.discard(task)
+            self._desk.watches.remove(watcher)
+        return response
+
+    async def _stream(self, response: web.StreamResponse, watcher: StreamWatcher) -> None:
+        while watcher.error is None:
+            left = watcher.who.expires - self._desk.clock.now()
+            if left <= 0:
+                watcher.error = Rejected("token-expired")
+                break
+            try:
+                async with asyncio.timeout(min(left, BEAT_SECONDS)):
+                    await watcher.news.wait()
+            except TimeoutError:
+                await response.write(b":\n\n")
+            if news := watcher.take():
+                await response.write(news)
+        if watcher.error is not None:
+            await response.write(b"event: problem\ndata: " + _encoder.encode(problem(watcher.error)) + b"\n\n")
+
+    # Guests.
+
+    async def _guest(self, request: web.Request) -> web.StreamResponse:
+        if not self._desk.settings.guests:
+            raise Rejected("guests-off")
+        self._guests.take(self._address(request), self._desk.clock.now())
+        try:
+            wish = msgspec.json.decode(await _json_body(request), type=GuestRequest)
+        except msgspec.ValidationError as error:
+            raise invalid("invalid-argument", error) from error
+        except (ValueError, RecursionError) as error:
+            raise Rejected("invalid-json", reason=str(error)) from error
+        name = display_name(wish.name)
+        if not name:
+            raise Rejected("invalid-argument", field="name", reason="Expected a name that can be shown")
+        token, identity = self._desk.guests.admit(name)
+        metrics.guests.inc()
+        return _json(_encoder.encode(GuestAnswer(token, identity.uid, utc(identity.expires))))
+
+    def _address(self, request: web.Request) -> str:
+        hops = self._desk.settings.trusted_hops
+        forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+        if hops and len(forwarded) >= hops:
+            return forwarded[-hops]
+        return request.remote or ""
+
+    # Who is asking.
+
+    async def _who(self, request: web.Request) -> Identity:
+        scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        if not token or scheme.lower() != "bearer":
+            raise Rejected("not-signed-in")
+        identity = await self._desk.auth.identify(token.strip())
+        self._callers.take(identity.uid, self._desk.clock.now())
+        return identity
+
+    # Documents and health.
+
+    def _document(self, body: Callable[[], bytes]) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return _json(body())
+
+        return handle
+
+    async def _healthz(self, request: web.Request) -> web.StreamResponse:
+        return _json(b'{"ok":true}')
+
+    async def _readyz(self, request: web.Request) -> web.StreamResponse:
+        found = await self._health.check()
+        return _json(_encoder.encode(found), 200 if found.ready else 503)
+
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        metrics.clock_uncertainty.set(self._desk.clock.uncertainty or 0.0)
+        return web.Response(body=generate_latest(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
+
+    # What surrounds every request.
+
+    @web.middleware
+    async def _answer_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
+                return self._preflight(request)
+            return await handler(request)
+        except Rejected as error:
+            return _problem(error)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            return _problem(_translated(error))
+        except Exception:
+            log.exception("request failed", path=request.path)
+            return _problem(Rejected("internal"))
+
+    def _preflight(self, request: web.Request) -> web.Response:
+        if not self._allowed(request):
+            raise Rejected("origin-not-allowed")
+        return web.Response(
+            status=204,
+            headers={
+                hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST",
+                hdrs.ACCESS_CONTROL_ALLOW_HEADERS: HEADERS_IN,
+                hdrs.ACCESS_CONTROL_MAX_AGE: str(PREFLIGHT_SECONDS),
+            },
+        )
+
+    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is None or response.status == 101:
+            return
+        response.headers.add(hdrs.VARY, hdrs.ORIGIN)
+        if self._allowed(request):
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = HEADERS_OUT
+
+    def _allowed(self, request: web.Request) -> bool:
+        return self._desk.origins.allows(request.headers.get(hdrs.ORIGIN), request.headers.get(hdrs.HOST))
+
+
+async def _json_body(request: web.Request) -> bytes:
+    """The body; none at all means no arguments."""
+    body = await request.read()
+    if not body:
+        return b"{}"
+    if request.content_type != JSON:
+        raise Rejected("unsupported-media-type", content_type=request.content_type)
+    return body
+
+
+def _key(request: web.Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not 0 < len(key) <= limits.TEXT_CHARS:
+        raise Rejected("invalid-argument", field="Idempotency-Key", reason="Expected 1 to 128 characters")
+    return key
+
+
+def _value(value: Raw, position: str, headers: dict[str, str] | None = None) -> web.Response:
+    body = b"".join((b'{"value":', value, b',"position":', _encoder.encode(position), b"}"))
+    return _json(
+        body, headers={hdrs.CACHE_CONTROL: "private, no-cache", hdrs.VARY: hdrs.AUTHORIZATION, **(headers or {})}
+    )
+
+
+def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(body=body, status=status, headers={hdrs.CONTENT_TYPE: JSON, **(headers or {})})
+
+
+def _etag(value: Raw) -> str:
+    digest = hashlib.blake2b(value, digest_size=15).digest()
+    return f'"{base64.b32encode(digest).decode().lower()}"'
+
+
+def _problem(error: Rejected) -> web.Response:
+    told = problem(error)
+    headers = {hdrs.CONTENT_TYPE: PROBLEM, hdrs.CACHE_CONTROL: "no-store"}
+    if told.status == 401:
+        headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="matinee"'
+    if told.status == 426:
+        headers[hdrs.UPGRADE] = "websocket"
+    if "allow" in error.details:
+        headers[hdrs.ALLOW] = str(error.details["allow"])
+    if (seconds := retry_after(error)) is not None:
+        headers[hdrs.RETRY_AFTER] = str(seconds)
+    return web.Response(body=_encoder.encode(told), status=told.status, headers=headers)
+
+
+_TRANSLATED = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large", 426: "upgrade-required"}
+
+
+def _translated(error: web.HTTPException) -> Rejected:
+    """What aiohttp itself refused."""
+    code = _TRANSLATED.get(error.status, "internal" if error.status >= 500 else "bad-request")
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return Rejected(code, allow=", ".join(sorted(error.allowed_methods)))
+    return Rejected(code)
+
+
+def _page(name: str, kind: str) -> Handler:
+    """A file of `web/`, read once."""
+    body = (WEB / name).read_bytes()
+    headers = {hdrs.CONTENT_TYPE: f"{kind}; charset=utf-8", "Content-Security-Policy": PAGE_POLICY}
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, headers=headers)
+
+    return handle

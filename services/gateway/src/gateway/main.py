@@ -1,0 +1,157 @@
+"""The gateway's table of contents: what it is made of, how it starts and how it stops."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+import structlog
+import uvloop
+from aiohttp import web
+
+from events import telemetry
+from events.bus import ApiError, Bus
+from events.messages import Rejected
+from gateway import limits
+from gateway.auth import Auth, Guests
+from gateway.calls import Calls
+from gateway.catalogue import Catalogue
+from gateway.channels import Channels
+from gateway.clock import Clock
+from gateway.desk import Desk
+from gateway.health import Health
+from gateway.http import Http
+from gateway.identity import Ids
+from gateway.keys import fetcher
+from gateway.notices import Notices
+from gateway.origins import Origins
+from gateway.presence import Presences
+from gateway.settings import Settings, settings
+from gateway.watches import Watches
+from gateway.websocket import Sockets
+
+USER = "gateway"
+START_SECONDS = 60.0
+CLOCK_SAMPLES = 4
+
+log = structlog.get_logger("gateway")
+
+
+@dataclass
+class Running:
+    """A gateway that serves; tests run several in one process."""
+
+    port: int
+    desk: Desk
+    bus: Bus
+    tasks: tuple["asyncio.Task[None]", ...]
+    """Those that run for ever: one that ends has failed."""
+
+    @property
+    def http(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/v1/ws"
+
+
+@contextlib.asynccontextmanager
+async def gateway(config: Settings) -> AsyncIterator[Running]:
+    """A gateway with everything that it is made of. At the end it drains: nobody loses an answer."""
+    async with contextlib.AsyncExitStack() as stack:
+        bus = await Bus.connect(config.nats_url, USER, patience=START_SECONDS)
+        stack.push_async_callback(bus.close)
+        fetching = await stack.enter_async_context(aiohttp.ClientSession())
+        # A name of its own for each process: what a dead one left behind must not look alive.
+        name = f"{config.replica}-{secrets.token_hex(4)}".replace(".", "-").replace(" ", "-")
+        clock = Clock(time.monotonic, time.time)
+        ids = Ids(config.uid_secret, secrets.token_bytes)
+        guest_secret = config.guest_secret if config.guests else None
+        auth = Auth(config.issuers, guest_secret, ids, fetcher(fetching), clock.now, time.monotonic)
+        catalogue = Catalogue()
+        calls = Calls(bus, ids, clock, config.call_seconds)
+        notices = Notices(bus, clock.now)
+        presences = Presences(bus, clock, name)
+        channels = Channels(bus, calls, catalogue, presences, name)
+        watches = Watches(calls, catalogue)
+        health = Health(bus, ids, name, presences, notices, auth, clock)
+        guests = Guests(config.guest_secret, config.guest_days, ids, clock.now)
+        desk = Desk(
+            config, catalogue, clock, auth, guests, calls, notices, channels, watches, Origins(config.allowed_origins)
+        )
+        presences.deliver = channels.deliver
+        channels.listen(notices)
+        watches.listen(notices)
+        for _ in range(CLOCK_SAMPLES):
+            await _sample(presences)
+        await health.start()
+        await presences.start()
+        await notices.start()
+        sockets = Sockets(desk)
+        tasks = asyncio.create_task(presences.run()), asyncio.create_task(sockets.run())
+        stack.push_async_callback(_end, tasks)
+        stack.push_async_callback(presences.stop)
+        doors = Http(desk, sockets, health)
+        runner = web.AppRunner(doors.app(), access_log=None, shutdown_timeout=limits.DRAIN_SECONDS)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, config.host, config.port, backlog=1024)
+        await site.start()
+        stack.push_async_callback(_drain, site, health, sockets, doors)
+        port = runner.addresses[0][1]
+        log.info("serving", address=f"http://{config.host}:{port}", gateway=name)
+        yield Running(port, desk, bus, tasks)
+
+
+async def _sample(presences: Presences) -> None:
+    """Compare clocks; a bucket that is not there yet is `/readyz`'s to tell."""
+    try:
+        await presences.check()
+    except (Rejected, ApiError) as error:
+        log.warning("clock not compared", reason=str(error))
+
+
+async def _drain(site: web.TCPSite, health: Health, sockets: Sockets, doors: Http) -> None:
+    health.draining = True
+    await site.stop()
+    await doors.drain()
+    await sockets.drain()
+
+
+async def _end(tasks: tuple["asyncio.Task[None]", ...]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _serve(config: Settings) -> None:
+    """The life of one process. Raises `SystemExit` when a part that runs for ever does not."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with gateway(config) as running:
+        waits = [asyncio.create_task(stop.wait()), asyncio.create_task(running.bus.lost.wait())]
+        await asyncio.wait([*waits, *running.tasks], return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        for task in running.tasks:
+            if task.done():
+                log.error("a part of the gateway died", reason=repr(task.exception()))
+                raise SystemExit(1)
+        if running.bus.lost.is_set():
+            raise SystemExit("nats: the connection was closed for good")
+    log.info("stopped")
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT, with settings from the environment."""
+    config = settings(os.environ)
+    assert isinstance(config.issuers, tuple)  # read now: a mistake in them must not wait for the first token
+    telemetry.configure(USER, config.log_format, config.log_level, config.trace_ratio, config.otlp)
+    uvloop.run(_serve(config))

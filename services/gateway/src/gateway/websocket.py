@@ -1,0 +1,524 @@
+"""The socket door: moves frames between transports and sessions, and looks after thousands of them with one task."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from itertools import count
+from typing import Any
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from events.messages import Command, Query, Rejected
+from gateway import frames, limits, metrics
+from gateway.calls import PASSING
+from gateway.catalogue import Function
+from gateway.desk import Desk
+from gateway.errors import GOING_AWAY, SILENT, SLOW, TOO_BIG, Closing
+from gateway.identity import Identity
+from gateway.line import Member
+from gateway.protocol import (
+    SUBPROTOCOL,
+    Call,
+    ClientFrame,
+    EndedFrame,
+    Follow,
+    FrameId,
+    Hello,
+    Result,
+    Send,
+    SignIn,
+    Time,
+    TimeAnswer,
+    Track,
+    Unfollow,
+    Unwatch,
+    Watch,
+    encode,
+    refusal,
+    value_frame,
+)
+from gateway.session import Rates, Session, ok
+from gateway.watches import Watcher
+
+SWEEP_SECONDS = 0.5
+SLICE = 500
+"""Sockets that the sweep looks at before it lets others work."""
+ABORT_SECONDS = 5.0
+"""A socket that does not take its close frame is cut off after this."""
+NULL = b"null"
+
+log = structlog.get_logger("websocket")
+
+
+class SocketWatcher(Watcher):
+    """A watch on a socket."""
+
+    __slots__ = ("connection", "function", "query", "ref")
+
+    def __init__(self, who: Identity, connection: "Connection", ref: FrameId, function: Function, query: Query) -> None:
+        super().__init__(who)
+        self.connection = connection
+        self.ref = ref
+        self.function = function
+        self.query = query
+
+    def push(self, tail: bytes, position: str) -> None:
+        self.connection.push_value(self, value_frame(self.ref, tail))
+
+    def fail(self, error: Rejected) -> None:
+        self.connection.end_watch(self, error)
+
+
+class Connection:
+    """One socket. Idle ones are many, so it has slots and no task of its own."""
+
+    __slots__ = (
+        "_desk",
+        "_response",
+        "_tasks",
+        "_transport",
+        "closing",
+        "heard",
+        "number",
+        "pinged",
+        "session",
+        "write",
+    )
+
+    def __init__(self, desk: Desk, number: int, session: Session, response: Any, transport: asyncio.Transport) -> None:
+        self._desk = desk
+        self._response = response
+        self._transport = transport
+        self._tasks: set[asyncio.Task[None]] | None = None
+        self.number = number
+        self.session = session
+        self.write = transport.write
+        self.heard = asyncio.get_running_loop().time()
+        self.pinged = False
+        self.closing: asyncio.Task[Any] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the client has not taken yet."""
+        return self._transport.get_write_buffer_size()
+
+    async def receive(self, data: bytes) -> None:
+        received = self._desk.clock.now()
+        effect = self.session.receive(data, received)
+        if isinstance(effect, bytes):
+            self.write(effect)
+        elif isinstance(effect, Closing):
+            self.close(effect)
+        elif isinstance(effect, SignIn):
+            # The next frame waits for it: whoever sends `auth` and a call together means them in this order.
+            await self._sign_in(effect)
+        elif isinstance(effect, Time):
+            self._tell_time(effect, received)
+        else:
+            self._carry_out(effect)
+
+    def close(self, closing: Closing) -> None:
+        """Say why, then hang up. Nothing more is delivered."""
+        if self.closing is not None:
+            return
+        metrics.closed.labels(closing.reason).inc()
+        self.let_go()
+        loop = asyncio.get_running_loop()
+        self.closing = loop.create_task(
+            self._response.close(code=closing.code, message=closing.reason.encode(), drain=False)
+        )
+        loop.call_later(ABORT_SECONDS, self._transport.abort)
+
+    def let_go(self) -> None:
+        """Leave everything that this socket was on."""
+        for task in self._tasks or ():
+            task.cancel()
+        session, desk = self.session, self._desk
+        for watcher in (session.watches or {}).values():
+            desk.watches.remove(watcher)
+        for member in (session.follows or {}).values():
+            desk.channels.leave(member)
+        if session.identity is not None:
+            for name in session.tracked or ():
+                desk.channels.untrack(session.identity, self.number, name)
+        session.watches = session.follows = session.tracked = None
+
+    # Signing in, and what an expired token means.
+
+    async def _sign_in(self, frame: SignIn) -> None:
+        was_paused = self.session.paused
+        try:
+            identity = await self._desk.auth.identify(frame.token)
+            answer = self.session.signed_in(frame, identity)
+        except Rejected as error:
+            metrics.sign_ins.labels(error.code).inc()
+            self.write(refusal(frame.id, error))
+            return
+        metrics.sign_ins.labels("ok").inc()
+        self.write(answer)
+        for member in (self.session.follows or {}).values():
+            member.who = identity
+        for watcher in (self.session.watches or {}).values():
+            watcher.who = identity
+        if was_paused:
+            self._resume()
+
+    def pause(self) -> None:
+        """The token has expired: deliver nothing, forget nothing."""
+        for member in (self.session.follows or {}).values():
+            self._desk.channels.pause(member)
+        for watcher in (self.session.watches or {}).values():
+            self._desk.watches.remove(watcher)
+
+    def _resume(self) -> None:
+        for member in (self.session.follows or {}).values():
+            self._spawn(self._follow_again(member))
+        for watcher in (self.session.watches or {}).values():
+            self._spawn(self._watch_again(watcher))
+
+    async def _follow_again(self, member: Member) -> None:
+        async def follow() -> None:
+            await self._desk.channels.follow(member, member.resume)
+
+        error = await self._until_settled(follow, lambda: self._has(member))
+        if error is not None and self._has(member):
+            self.write(encode(EndedFrame(channel=member.channel, reason=error.code)))
+            self.ended(member)
+
+    async def _watch_again(self, watcher: SocketWatcher) -> None:
+        async def watch() -> None:
+            await self._desk.watches.add(watcher, watcher.function, watcher.query)
+
+        error = await self._until_settled(watch, lambda: watcher.ref in (self.session.watches or {}))
+        if error is not None:
+            self.end_watch(watcher, error)
+
+    async def _until_settled(
+        self, attempt: Callable[[], Coroutine[Any, Any, None]], wanted: Callable[[], bool]
+    ) -> Rejected | None:
+        """Try until it is done, refused or no longer wanted; return the refusal."""
+        while wanted() and not self.session.paused:
+            try:
+                await attempt()
+            except Rejected as error:
+                if error.code not in PASSING:
+                    return error
+                await asyncio.sleep(limits.LEASE_SECONDS / 10)
+            else:
+                return None
+        return None
+
+    # One method per frame.
+
+    def _tell_time(self, frame: Time, received: float) -> None:
+        clock = self._desk.clock
+        self.write(encode(TimeAnswer(id=frame.id, t0=frame.t0, t1=round(received * 1000, 3), t2=clock.millis())))
+
+    def _carry_out(self, frame: ClientFrame) -> None:
+        try:
+            _CARRY_OUT[type(frame)](self, frame)
+        except Rejected as error:
+            self.write(refusal(frame.id, error))
+
+    def _call(self, frame: Call) -> None:
+        function = self._desk.catalogue.function(frame.fn)
+        arguments = function.decode(frame.args)
+        self.session.begin_call(frame.id, function.context, not function.is_query)
+        self._spawn(self._answer_call(frame, function, arguments))
+
+    async def _answer_call(self, frame: Call, function: Function, arguments: Command | Query) -> None:
+        who, calls = self._who(), self._desk.calls
+        try:
+            if isinstance(arguments, Query):
+                found = await calls.query(who, function, frame.args, frame.after)
+            else:
+                found = await calls.command(who, function, arguments, frame.args, frame.key)
+            answer = encode(Result(id=frame.id, value=found.value, position=found.position))
+        except Rejected as error:
+            answer = refusal(frame.id, error)
+        except Exception:
+            log.exception("call failed", function=function.name)
+            answer = refusal(frame.id, Rejected("internal"))
+        self.write(answer + self.session.finish_call(frame.id, function.context, not function.is_query))
+
+    def _watch(self, frame: Watch) -> None:
+        function = self._desk.catalogue.query(frame.fn)
+        query = function.decode(frame.args)
+        assert isinstance(query, Query)
+        watcher = SocketWatcher(self._who(), self, frame.id, function, query)
+        if self.session.watches is None:
+            self.session.watches = {}
+        self.session.watches[frame.id] = watcher
+        self._spawn(self._start_watch(watcher))
+
+    async def _start_watch(self, watcher: SocketWatcher) -> None:
+        try:
+            await self._desk.watches.add(watcher, watcher.function, watcher.query)
+        except Rejected as error:
+            self.end_watch(watcher, error)
+
+    def _unwatch(self, frame: Unwatch) -> None:
+        self._desk.watches.remove(self.session.unwatch(frame.id))
+        self.write(ok(frame.id))
+
+    def _follow(self, frame: Follow) -> None:
+        member = Member(frame.id, frame.channel, self._who(), self, self.write)
+        if self.session.follows is None:
+            self.session.follows = {}
+        self.session.follows[frame.channel] = member
+        self._spawn(self._start_following(member, frame.since))
+
+    async def _start_following(self, member: Member, since: str | None) -> None:
+        try:
+            await self._desk.channels.follow(member, since)
+            if not member.may and not self.session.paused:
+                raise Rejected("not-following", channel=member.channel)
+        except Rejected as error:
+            if self._has(member):
+                self._forget(member.channel)
+            self.write(refusal(member.ref, error))
+
+    def _unfollow(self, frame: Unfollow) -> None:
+        follows, tracked = self.session.follows or {}, self.session.tracked or set()
+        if frame.channel not in follows and frame.channel not in tracked:
+            raise Rejected("not-following", channel=frame.channel)
+        if frame.channel in follows:
+            self._desk.channels.leave(follows[frame.channel])
+        self._forget(frame.channel)
+        self.write(ok(frame.id))
+
+    def _track(self, frame: Track) -> None:
+        self.session.begin(frame.id)
+        self._spawn(self._answering(frame.id, self._tracked(frame)))
+
+    async def _tracked(self, frame: Track) -> None:
+        who, name, desk = self._who(), frame.channel, self._desk
+        if bytes(frame.meta) == NULL:
+            desk.channels.untrack(who, self.number, name)
+            (self.session.tracked or set()).discard(name)
+            return
+        await desk.channels.track(who, self.number, name, frame.meta)
+        if self.session.tracked is None:
+            self.session.tracked = set()
+        self.session.tracked.add(name)
+
+    def _send(self, frame: Send) -> None:
+        self.session.begin(frame.id)
+        sending = self._desk.channels.send(
+            self._who(), self.number, frame.channel, frame.event, frame.data, frame.to_self
+        )
+        self._spawn(self._answering(frame.id, sending))
+
+    async def _answering(self, ref: FrameId, work: Coroutine[Any, Any, None]) -> None:
+        """Do it, then say `ok` or why not."""
+        try:
+            await work
+            answer = ok(ref)
+        except Rejected as error:
+            answer = refusal(ref, error)
+        except Exception:
+            log.exception("frame failed")
+            answer = refusal(ref, Rejected("internal"))
+        self.session.finish(ref)
+        self.write(answer)
+
+    # What channels and watches tell this socket.
+
+    def ended(self, member: Member) -> None:
+        """Its right to follow ended, and with it its presence."""
+        if self._has(member):
+            self._forget(member.channel)
+
+    def push_value(self, watcher: SocketWatcher, frame: bytes) -> None:
+        context = watcher.function.context
+        already = self.session.holds(context)
+        ready = self.session.value(watcher.ref, context, frame)
+        if ready is not None:
+            self.write(ready)
+        elif not already:
+            asyncio.get_running_loop().call_later(limits.HOLD_SECONDS, self._release, context)
+
+    def end_watch(self, watcher: SocketWatcher, error: Rejected) -> None:
+        if (self.session.watches or {}).get(watcher.ref) is watcher:
+            self.session.unwatch(watcher.ref)
+            self.write(refusal(watcher.ref, error))
+
+    def _release(self, context: str) -> None:
+        held = self.session.release(context)
+        if held and self.closing is None:
+            self.write(held)
+
+    def _has(self, member: Member) -> bool:
+        return (self.session.follows or {}).get(member.channel) is member
+
+    def _forget(self, name: str) -> None:
+        (self.session.follows or {}).pop(name, None)
+        if self.session.tracked is not None and name in self.session.tracked:
+            self.session.tracked.discard(name)
+            self._desk.channels.untrack(self._who(), self.number, name)
+
+    def _who(self) -> Identity:
+        assert self.session.identity is not None
+        return self.session.identity
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._tasks is None:
+            self._tasks = set()
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        if self._tasks is not None:
+            self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a task of a socket failed", exc_info=error)
+
+
+_CARRY_OUT: dict[type[ClientFrame], Callable[[Connection, Any], None]] = {
+    Call: Connection._call,
+    Watch: Connection._watch,
+    Unwatch: Connection._unwatch,
+    Follow: Connection._follow,
+    Unfollow: Connection._unfollow,
+    Track: Connection._track,
+    Send: Connection._send,
+}
+
+
+class Sockets:
+    """All sockets of this gateway."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._open: dict[int, Connection] = {}
+        self._numbers = count(1)
+        self._draining = False
+        self._hello = ("", b"")
+        settings = desk.settings
+        self._rates = Rates(
+            settings.calls_per_second,
+            settings.calls_per_second * 2,
+            settings.sends_per_second,
+            settings.sends_per_second * 2,
+        )
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """`GET /v1/ws`."""
+        self._check(request)
+        response = web.WebSocketResponse(
+            protocols=(SUBPROTOCOL,),
+            compress=False,
+            autoping=False,
+            decode_text=False,
+            max_msg_size=limits.FRAME_BYTES_HARD,
+            timeout=ABORT_SECONDS,
+        )
+        if not response.can_prepare(request):
+            raise Rejected("upgrade-required")
+        await response.prepare(request)
+        transport = request.transport
+        if transport is None:
+            return response
+        session = Session(self._rates, self._desk.clock.now())
+        connection = Connection(self._desk, next(self._numbers), session, response, transport)
+        self._open[connection.number] = connection
+        metrics.sockets.inc()
+        connection.write(self._hello_frame())
+        try:
+            await _read(connection, response)
+        finally:
+            del self._open[connection.number]
+            metrics.sockets.dec()
+            connection.let_go()
+        return response
+
+    def _check(self, request: web.Request) -> None:
+        if not self._desk.origins.allows(request.headers.get("Origin"), request.headers.get("Host")):
+            raise Rejected("origin-not-allowed")
+        if self._draining:
+            raise Rejected("going-away")
+        if len(self._open) >= self._desk.settings.max_sockets:
+            raise Rejected("too-many-sockets", limit=self._desk.settings.max_sockets)
+
+    def _hello_frame(self) -> bytes:
+        epoch = ";".join(f"{context}:{epoch}" for context, epoch in self._desk.notices.epochs.items())
+        if self._hello[0] != epoch or not self._hello[1]:
+            self._hello = epoch, encode(Hello(protocol=SUBPROTOCOL, limits=_told_limits(self._rates), epoch=epoch))
+        return self._hello[1]
+
+    async def run(self) -> None:
+        """Look after slow readers, silent sockets and expired tokens. Runs for ever."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            for number, connection in enumerate(list(self._open.values())):
+                if number % SLICE == SLICE - 1:
+                    await asyncio.sleep(0)
+                if connection.closing is None:
+                    self._look_after(connection, asyncio.get_running_loop().time(), self._desk.clock.now())
+
+    def _look_after(self, connection: Connection, local: float, now: float) -> None:
+        if connection.waiting > self._desk.settings.slow_reader_bytes:
+            connection.close(SLOW)
+            return
+        silence = local - connection.heard
+        if silence > limits.SILENT_SECONDS:
+            connection.close(SILENT)
+            return
+        if silence > limits.PING_SECONDS and not connection.pinged:
+            connection.pinged = True
+            connection.write(frames.PING)
+        asked = connection.session.tick(now)
+        if asked == "pause":
+            connection.pause()
+        elif asked is not None:
+            connection.close(asked)
+
+    async def drain(self) -> None:
+        """Take no more sockets, let calls that are under way be answered, and send everybody elsewhere."""
+        self._draining = True
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + limits.DRAIN_SECONDS
+        while self._open and loop.time() < deadline:
+            patience = loop.time() < deadline - limits.DRAIN_SECONDS / 2
+            for connection in list(self._open.values()):
+                if not (patience and connection.session.busy):
+                    connection.close(GOING_AWAY)
+            await asyncio.sleep(0.05)
+
+
+async def _read(connection: Connection, response: Any) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        message = await response.receive()
+        connection.heard = loop.time()
+        connection.pinged = False
+        match message.type:
+            case WSMsgType.TEXT:
+                await connection.receive(message.data)
+            case WSMsgType.PING:
+                connection.write(frames.pong(message.data))
+            case WSMsgType.PONG:
+                pass
+            case WSMsgType.BINARY:
+                connection.write(connection.session.receive_binary())
+            case WSMsgType.ERROR:
+                metrics.closed.labels(TOO_BIG.reason if response.close_code == TOO_BIG.code else "protocol").inc()
+                return
+            case _:
+                return
+
+
+def _told_limits(rates: Rates) -> dict[str, float]:
+    return {
+        "frame_bytes": limits.FRAME_BYTES,
+        "calls_in_flight": limits.CALLS_IN_FLIGHT,
+        "calls_per_second": rates.frames,
+        "watches": limits.WATCHES,
+        "channels": limits.CHANNELS,
+        "send_bytes": limits.SEND_BYTES,
+        "sends_per_second": rates.sends,
+        "meta_bytes": limits.META_BYTES,
+        "sign_in_seconds": limits.SIGN_IN_SECONDS,
+        "ping_seconds": limits.PING_SECONDS,
+    }

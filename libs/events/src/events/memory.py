@@ -42,14 +42,14 @@ class MemoryLog:
             if repeated is not None:
                 return repeated
             for write in writes:
-                if (self._by_key[write.key] or [0])[-1] != write.expected:
+                if await self.newest(write.key) != write.expected:
                     raise Conflict(str(write.key))
             sequences = tuple(self._store(write, context) for write in writes)
             self._moved.notify_all()
             return sequences
 
     async def newest(self, key: Key) -> int:
-        return (self._by_key[key] or [0])[-1]
+        return next((n for n in reversed(self._by_key[key]) if n in self._stored), 0)
 
     async def head(self) -> int:
         return self._newest

@@ -154,13 +154,16 @@ class Server:
         if granting is None:
             raise Rejected("unknown-channel", channel=kind[:100])
         request = arguments(GrantRequest, msg.data)
+        key = Key.of(kind, request.channel_id)
+        # Who joined or left just now must be seen as such: the read model has to have got to the newest commit.
+        newest = Position(self._service.name, self._log.epoch, await self._log.newest(key))
         # Ask the read model first and the log second: what the log adds is then exactly what the state lacks.
-        granted, position = await self._models.ask(lambda db: granting(db, request.channel_id, context))
-        grant = await self._complete(Key.of(kind, request.channel_id), granted, position, request.since)
+        granted, position = await self._models.ask(lambda db: granting(db, request.channel_id, context), newest)
+        grant = await self._complete(key, granted, position, newest.sequence, request.since)
         return Answer(msgspec.Raw(_encoder.encode(grant)), str(position))
 
-    async def _complete(self, key: Key, granted: Granted, position: Position, since: str | None) -> Grant:
-        """Add to a right what its holder has missed."""
+    async def _complete(self, key: Key, granted: Granted, position: Position, newest: int, since: str | None) -> Grant:
+        """Add to a right what its holder has missed; the state covers *newest* already."""
         wanted = Position.parse(since) if since is not None else position
         recovered = (wanted.context, wanted.epoch) == (position.context, position.epoch)
         commits = await self._log.read(key, wanted.sequence if recovered else position.sequence)
@@ -172,7 +175,7 @@ class Server:
             state=msgspec.Raw(_encoder.encode(granted.state)),
             commits=tuple(self._stored(commit) for commit in commits),
             recovered=recovered,
-            last=commits[-1].sequence if commits else await self._log.newest(key),
+            last=commits[-1].sequence if commits else newest,
             presence=granted.presence,
         )
 

@@ -65,7 +65,11 @@ class Socket:
 
     async def close(self) -> None:
         await self._raw.close()
-        await self._reading
+        await self.closed()
+
+    async def closed(self) -> None:
+        """Wait until the connection has ended."""
+        await asyncio.wait([self._reading])
 
     async def _read(self) -> None:
         async for message in self._raw:
@@ -130,7 +134,7 @@ class Person:
         """Keep a connection for ever, for those who only listen."""
         while True:
             with contextlib.suppress(Gone, Refused):
-                await (await self.socket())._reading
+                await (await self.socket()).closed()
             self._socket = None
             await asyncio.sleep(AGAIN)
 

@@ -59,10 +59,10 @@ async def _watch_together(ana: Guest, ben: Guest, party: str) -> None:
     for function, arguments in CONTROLS:
         said = time.perf_counter()
         answer = await ana.call(function, party_id=party, **arguments)
-        answered = time.perf_counter() - said
+        _say(f"Ana: {function}, answered once it is durable", time.perf_counter() - said)
         event = await ben.seen(_at(answer["position"]))
-        where = f"at {event['data']['position']:.1f} s"
-        _say(f"Ana: {function}; durable after {answered * 1000:.1f} ms; Ben has {event['type']} {where}", answered)
+        took = time.perf_counter() - said
+        _say(f"Ben's screen has it: {event['type']} at {event['data']['position']:.1f} s", took)
 
 
 async def _two_devices(television: Guest, phone: Guest) -> None:

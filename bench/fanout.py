@@ -60,6 +60,7 @@ class OurRoom(Room):
         super().__init__("ours", sockets, sockets[0])
         self.host = sockets[0]
         self.party_id = party_id
+        self._played = 0
 
     @classmethod
     async def open(cls, system: Matinee, size: int) -> "OurRoom":
@@ -84,9 +85,9 @@ class OurRoom(Room):
         begun = time.perf_counter()
         for n in range(count):
             await asyncio.sleep(max(0.0, begun + n / per_second - time.perf_counter()))
-            self.spoken += 1
-            arguments = {"party_id": self.party_id, "position": PLACES[self.spoken % 2]}
-            frame = {"op": "call", "id": f"p{self.spoken}", "fn": "party.play", "args": arguments}
+            self._played += 1
+            arguments = {"party_id": self.party_id, "position": PLACES[self._played % 2]}
+            frame = {"op": "call", "id": f"p{self._played}", "fn": "party.play", "args": arguments}
             sent.append(time.perf_counter())
             self.host.say(msgspec.json.encode(frame))
         await arrived.all()

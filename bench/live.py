@@ -32,6 +32,8 @@ class Audience:
     async def open(cls, host: Socket, watchers: Sequence[Socket]) -> "Audience":
         answer = await host.call("party.open", title="Bench", media="bench:film")
         audience = cls(host, watchers, msgspec.json.decode(answer.value)["party_id"])
+        arguments = {"party_id": audience._party_id}
+        await host.ask(op="call", fn="party.state", args=arguments, after=answer.position)
         shown = audience._listen([])
         for watcher in watchers:
             watcher.say(_watch("party.state", party_id=audience._party_id))

@@ -111,6 +111,8 @@ class Socket(WSListener):
             return
         waiting = self._waiting.pop(answer.id, None) if isinstance(answer.id, int) else None
         if waiting is None or waiting.done():
+            if answer.op == "error":
+                raise Refused(data.decode())
             return
         if answer.op == "error":
             waiting.set_exception(Refused(data.decode()))

@@ -74,7 +74,7 @@ class Client:
 
     # Saying.
 
-    async def say(self, **frame: Any) -> None:
+    async def say(self, /, **frame: Any) -> None:
         await self.say_text(json.dumps(frame))
 
     async def say_text(self, text: str) -> None:
@@ -87,7 +87,7 @@ class Client:
     def next_id(self) -> int:
         return next(self._ids)
 
-    async def ask(self, op: str, **fields: Any) -> Frame:
+    async def ask(self, op: str, /, **fields: Any) -> Frame:
         """Say a frame and wait for the one that answers it; raise `Refused` if that is an error."""
         number = fields.pop("id", None) or self.next_id()
         await self.say(op=op, id=number, **fields)
@@ -104,7 +104,7 @@ class Client:
         self.user = frame["user"]
         return frame
 
-    async def call(self, fn: str, **args: Any) -> Frame:
+    async def call(self, fn: str, /, **args: Any) -> Frame:
         return await self.ask("call", fn=fn, args=args)
 
     # Hearing.
@@ -120,7 +120,7 @@ class Client:
                     raise ConnectionError(f"closed with {self.socket.close_code}; the inbox holds {self.inbox}")
                 await self._news.wait()
 
-    async def expect(self, within: float = 10.0, **fields: Any) -> Frame:
+    async def expect(self, /, within: float = 10.0, **fields: Any) -> Frame:
         """The first frame in which these fields have these values."""
         return await self.take(lambda frame: all(frame.get(name) == value for name, value in fields.items()), within)
 

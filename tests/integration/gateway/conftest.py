@@ -9,13 +9,13 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from tests.e2e.client import Client
+from tests.integration.gateway.peer import Peer
+
 from events.bus import Bus
 from gateway.main import Running, gateway
 from gateway.settings import Settings
 from ops.embedded import Embedded
-
-from tests.e2e.client import Client
-from tests.integration.gateway.peer import Peer
 
 Gateways = Callable[..., AbstractAsyncContextManager[Running]]
 Connect = Callable[..., Awaitable[Client]]

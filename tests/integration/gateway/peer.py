@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+
 from events.bus import Bus, Msg, Subscription
 from events.codec import Codec, headers_of
 from events.contracts import party

@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 
-from events.contracts import party
-from gateway.main import Running
-
 from tests.integration.gateway.conftest import Connect
 from tests.integration.gateway.peer import Peer
+
+from events.contracts import party
+from gateway.main import Running
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ from msgspec import Raw
 from opentelemetry.trace import SpanKind
 
 from events import telemetry
-from events.bus import Bus, Unavailable
+from events.bus import Bus, TimedOut, Unavailable
 from events.messages import Answer, Command, Context, Grant, GrantRequest, Rejected
 from gateway import limits, metrics
 from gateway.catalogue import ChannelKind, Function, canonical, split_position
@@ -62,12 +62,14 @@ class Calls:
             function.subject, query, self._context(who, self._ids.random()), after, limits.RERUN_SECONDS
         )
 
-    async def grant(self, who: Identity, kind: ChannelKind, channel_id: str, since: str | None = None) -> Grant:
-        """What *who* may do on a channel, its state, and what was missed since a position."""
+    async def grant(
+        self, who: Identity, kind: ChannelKind, channel_id: str, since: str | None = None, after: str | None = None
+    ) -> Grant:
+        """What *who* may do on a channel, its state (at or after a position), and what was missed since another."""
         request = _encoder.encode(GrantRequest(channel_id, since))
         subject = f"grant.{kind.context}.{kind.kind}"
         answer = await self._patiently(
-            lambda: self._ask(subject, request, self._context(who, self._ids.random()), None)
+            lambda seconds: self._ask(subject, request, self._context(who, self._ids.random()), after, seconds)
         )
         return _grants.decode(answer.value)
 
@@ -88,7 +90,7 @@ class Calls:
         started = time.perf_counter()
         code = "ok"
         try:
-            return await self._patiently(lambda: self._ask(function.subject, body, context, after))
+            return await self._patiently(lambda seconds: self._ask(function.subject, body, context, after, seconds))
         except Rejected as error:
             code = error.code
             if code in ("unavailable", "timeout", "internal"):
@@ -100,28 +102,35 @@ class Calls:
         finally:
             metrics.call(function.name, code, time.perf_counter() - started)
 
-    async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Ask again while nobody is there: a service that is restarted must not lose a command."""
+    async def _patiently(self, ask: Callable[[float], Awaitable[Answer]]) -> Answer:
+        """Ask again while nobody is there or nobody answers: a service that is restarted must not lose a command.
+
+        The same command id goes out each time, so a command whose answer was lost still takes effect once.
+        """
         pause = 0.05
-        give_up = time.perf_counter() + limits.RETRY_SECONDS
+        started = time.perf_counter()
         while True:
+            left = started + self._seconds - time.perf_counter()
             try:
-                return await ask()
+                return await ask(min(limits.ATTEMPT_SECONDS, left))
             except Unavailable:
-                if time.perf_counter() + pause > give_up:
+                if time.perf_counter() + pause > started + limits.RETRY_SECONDS:
+                    raise
+            except TimedOut:
+                if left <= limits.ATTEMPT_SECONDS:
                     raise
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.4)
 
     async def _ask(
-        self, subject: str, body: bytes | Raw, context: Context, after: str | None, seconds: float = 0.0
+        self, subject: str, body: bytes | Raw, context: Context, after: str | None, seconds: float
     ) -> Answer:
         headers = {CONTEXT: _header(context)}
         if after:
             headers[AFTER] = after
         with telemetry.span(subject, kind=SpanKind.CLIENT):
             telemetry.inject(headers)
-            msg = await self._bus.request(subject, bytes(body), headers, seconds or self._seconds)
+            msg = await self._bus.request(subject, bytes(body), headers, seconds)
         answer = _answers.decode(msg.data)
         if answer.error is not None:
             raise Rejected(answer.error.code, **answer.error.details)

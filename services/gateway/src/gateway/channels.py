@@ -91,8 +91,11 @@ class Channels:
 
     # Following.
 
-    async def follow(self, member: Member, since: str | None) -> None:
-        """Put the member on its channel; it is told `followed` and what it missed. Raise `Rejected` if it may not."""
+    async def follow(self, member: Member, since: str | None, after: str | None = None) -> None:
+        """Put the member on its channel; it is told `followed`, with a state that shows *after*, and what it missed.
+
+        Raise `Rejected` if it may not.
+        """
         kind, channel_id = self._catalogue.channel(member.channel)
         member.resume = since
         channel = self._open(member.channel, kind, channel_id)
@@ -101,7 +104,7 @@ class Channels:
         try:
             assert channel.subscribed is not None
             await asyncio.shield(channel.subscribed)
-            await self._admit(channel, member, since, None, "follow")
+            await self._admit(channel, member, since, None, "follow", after)
         except BaseException:
             self.leave(member)
             raise
@@ -160,13 +163,19 @@ class Channels:
             await self._presences.unfollow(channel.name)
 
     async def _admit(
-        self, channel: Channel, member: Member, since: str | None, recovered: bool | None, why: str
+        self,
+        channel: Channel,
+        member: Member,
+        since: str | None,
+        recovered: bool | None,
+        why: str,
+        after: str | None = None,
     ) -> None:
         """Ask for the member's own right and let it in. *recovered*, if given, is what it is told of itself."""
         for attempt in range(ASK_AGAIN):
             await asyncio.sleep(attempt * 0.02)
             whole, part = split_position(since) if since is not None else (None, 0)
-            grant = await self._grant(channel, member.who, _before(whole) if part else whole, why)
+            grant = await self._grant(channel, member.who, _before(whole) if part else whole, why, after)
             if "follow" not in grant.may:
                 raise Rejected("not-allowed", channel=channel.name)
             roster = await self._roster(channel, grant)
@@ -176,6 +185,7 @@ class Channels:
             told = self._told(channel, member, grant, since, recovered, roster)
             if channel.line.admit(member, grant.last, told):
                 member.may = grant.may
+                member.asked = asyncio.get_running_loop().time()
                 self._take_early(channel)
                 self._watch_for_silence(channel)
                 return
@@ -205,9 +215,11 @@ class Channels:
         )
         return encode(first) + b"".join(missed)
 
-    async def _grant(self, channel: Channel, who: Identity, since: str | None, why: str) -> Grant:
+    async def _grant(
+        self, channel: Channel, who: Identity, since: str | None, why: str, after: str | None = None
+    ) -> Grant:
         metrics.grants.labels(channel.kind.kind, why).inc()
-        return await self._calls.grant(who, channel.kind, channel.id, since)
+        return await self._calls.grant(who, channel.kind, channel.id, since, after)
 
     async def _roster(self, channel: Channel, grant: Grant) -> Roster:
         if channel.roster is None:
@@ -349,43 +361,71 @@ class Channels:
 
     # Presence and broadcast.
 
-    async def track(self, who: Identity, number: int, name: str, meta: Raw) -> None:
+    async def track(self, who: Identity, number: int, name: str, meta: Raw, after: str | None = None) -> None:
         """Socket *number* of *who* is present on the channel."""
         kind, channel_id = self._catalogue.channel(name)
-        right = await self._right(who, name, number, "track")
+        right = await self._right(who, name, number, "track", after)
         self._presences.track(name, kind.key(channel_id), right.counted, who.uid, number, meta)
 
     def untrack(self, who: Identity, number: int, name: str) -> None:
         self._presences.untrack(name, who.uid, number)
 
-    async def send(self, who: Identity, number: int, name: str, event: str, data: Raw, to_self: bool) -> None:
+    async def send(
+        self,
+        who: Identity,
+        number: int,
+        name: str,
+        event: str,
+        data: Raw,
+        to_self: bool,
+        after: str | None = None,
+    ) -> None:
         """Tell everybody on the channel; nothing is stored. Encoded here, once, for all gateways."""
         kind, channel_id = self._catalogue.channel(name)
-        await self._right(who, name, number, "send")
+        await self._right(who, name, number, "send", after)
         message = _encoder.encode(Message(channel=name, event=event, sender=who.uid, data=data))
         headers = None if to_self else {SENDER: f"{self._prefix}{number}"}
         await self._bus.publish(f"cast.{kind.key(channel_id)}", message, headers)
         metrics.broadcasts.inc()
 
-    async def _right(self, who: Identity, name: str, number: int, wish: str) -> Right:
-        """From the grant of following, else from one asked for and remembered for a moment."""
+    async def _right(self, who: Identity, name: str, number: int, wish: str, after: str | None) -> Right:
+        """From the grant of following, else from one asked for and remembered a moment; a no is asked anew."""
         channel = self._channels.get(name)
         member = channel.members.get(number) if channel is not None else None
-        if channel is not None and member is not None and member.may and channel.roster is not None:
-            right = Right(member.may, channel.roster.done() and channel.roster.result().counted, 0.0)
+        if member is None or wish not in member.may:
+            right = await self._asked_right(who, name, wish, after)
+            if member is not None and member.may:
+                member.may = right.may
         else:
-            right = await self._asked_right(who, name)
+            assert channel is not None
+            assert channel.roster is not None
+            right = Right(member.may, channel.roster.result().counted, 0.0)
+            self._renew_right(channel, member)
         if wish not in right.may:
             raise Rejected("not-allowed", channel=name)
         return right
 
-    async def _asked_right(self, who: Identity, name: str) -> Right:
+    def _renew_right(self, channel: Channel, member: Member) -> None:
+        """Ask again in the background once the grant is old: nobody waits, and a lost right is lost soon."""
+        now = asyncio.get_running_loop().time()
+        if now - member.asked > limits.RIGHT_SECONDS:
+            member.asked = now
+            self._tasks.spawn(self._ask_right_again(channel, member))
+
+    async def _ask_right_again(self, channel: Channel, member: Member) -> None:
+        try:
+            member.may = (await self._grant(channel, member.who, None, "right")).may
+        except Rejected as error:
+            if error.code not in PASSING:
+                member.may = ("follow",)
+
+    async def _asked_right(self, who: Identity, name: str, wish: str, after: str | None) -> Right:
         now = asyncio.get_running_loop().time()
         right = self._rights.get((who.uid, name))
-        if right is None or right.until < now:
+        if right is None or right.until < now or wish not in right.may:
             kind, channel_id = self._catalogue.channel(name)
             metrics.grants.labels(kind.kind, "right").inc()
-            grant = await self._calls.grant(who, kind, channel_id)
+            grant = await self._calls.grant(who, kind, channel_id, None, after)
             right = Right(grant.may, grant.presence == "count", now + limits.RIGHT_SECONDS)
             self._rights[who.uid, name] = right
             self._rights.move_to_end((who.uid, name))

@@ -288,6 +288,7 @@ class Http:
 
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers[hdrs.SERVER] = "matinee"
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is None or response.status == 101:
             return

@@ -27,9 +27,12 @@ SLOW_READER_BYTES = 1024 * 1024
 DRAIN_SECONDS = 4.0
 
 CALL_SECONDS = 5.0
+ATTEMPT_SECONDS = 1.5
+"""Then a request is sent again under the same id: whoever had it may have died with it."""
 RETRY_SECONDS = 3.0
 RERUN_SECONDS = 2.0
 HOLD_SECONDS = 0.25
+OWN_WRITES_SECONDS = 5.0
 
 EVENT_NAME_CHARS = 64
 SEND_BYTES = 16 * 1024

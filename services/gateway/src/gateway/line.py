@@ -36,7 +36,7 @@ class Owner(Protocol):
 class Member:
     """One socket on the line. It is on it from before its right is asked for, so that nothing falls between."""
 
-    __slots__ = ("channel", "floor", "may", "owner", "ref", "resume", "sent", "who", "write")
+    __slots__ = ("asked", "channel", "floor", "may", "owner", "ref", "resume", "sent", "who", "write")
 
     def __init__(self, ref: FrameId, channel: str, who: Identity, owner: Owner, write: Write) -> None:
         self.ref = ref
@@ -47,6 +47,8 @@ class Member:
         self.write = write
         self.may: tuple[str, ...] = ()
         """What its grant allows; empty while it is asked for."""
+        self.asked = 0.0
+        """When that was."""
         self.floor = 0
         """Where the line was when the member came to it."""
         self.sent = 0

@@ -61,6 +61,7 @@ class Session:
         "_going",
         "_held",
         "_rates",
+        "_reached",
         "_refusals",
         "_sends",
         "_sign_in_by",
@@ -87,6 +88,7 @@ class Session:
         self._sends: Bucket | None = None
         self._refusals = 0
         self._calls = 0
+        self._reached: dict[str, tuple[str, float]] | None = None
 
     def receive(self, data: bytes, now: float) -> Effect:
         """One text frame. Whatever is wrong with it is answered, never raised."""
@@ -102,7 +104,7 @@ class Session:
                 self._refusals += 1
                 if self._refusals > limits.REFUSALS_IN_A_ROW:
                     return FLOOD
-            return refusal(_id_of(data) if ref is None else ref, error)
+            return refusal(_id_of(data, error) if ref is None else ref, error)
         self._refusals = 0
         return frame
 
@@ -233,6 +235,17 @@ class Session:
         del self._calling[context]
         return self.release(context)
 
+    def reached(self, context: str, position: str, now: float) -> None:
+        """A command of this socket was answered with *position*."""
+        if self._reached is None:
+            self._reached = {}
+        self._reached[context] = position, now
+
+    def after(self, context: str, now: float) -> str | None:
+        """Where what this socket itself just did is visible: whoever opens a party may follow it at once."""
+        position, at = (self._reached or {}).get(context, ("", 0.0))
+        return position if now - at < limits.OWN_WRITES_SECONDS else None
+
     def value(self, ref: FrameId, context: str, frame: bytes) -> bytes | None:
         """The frame, if it may be written now; the newest one per watch is kept while a command is under way."""
         if self._calling is None or context not in self._calling:
@@ -281,9 +294,9 @@ def _decode(data: bytes) -> ClientFrame:
         raise Rejected("invalid-json", reason="nested too deeply") from error
 
 
-def _id_of(data: bytes) -> FrameId | None:
-    """The id of a frame that is wrong in another way."""
-    if len(data) > limits.FRAME_BYTES:
+def _id_of(data: bytes, error: Rejected) -> FrameId | None:
+    """The id of a frame that is wrong in another way; none if the frame itself could not be read."""
+    if error.code not in ("invalid-frame", "unknown-op"):
         return None
     ref: FrameId | None = _part(data, "id", FrameId)
     return ref

@@ -117,10 +117,10 @@ class Watches:
         notices.on_touched(self._on_touched)
         notices.on_broken(self._on_broken)
 
-    async def add(self, watcher: Watcher, function: Function, query: Query) -> None:
+    async def add(self, watcher: Watcher, function: Function, query: Query, after: str | None = None) -> None:
         """Give the watcher the value now and after each change. Raise `Rejected` if it may not have it.
 
-        Its first run is always its own: that is how its right is checked.
+        Its first run is always its own: that is how its right is checked. It shows what *after* shows.
         """
         run = self._run(watcher.who, function, query)
         watcher.run = run
@@ -132,7 +132,7 @@ class Watches:
         metrics.watches.inc()
         try:
             async with self._turns[run.context]:
-                answer = await self._calls.query(watcher.who, function, run.query)
+                answer = await self._calls.query(watcher.who, function, run.query, after)
         except BaseException:
             run.pending -= 1
             self.remove(watcher)

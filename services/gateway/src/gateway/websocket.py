@@ -234,6 +234,8 @@ class Connection:
             else:
                 found = await calls.command(who, function, arguments, frame.args, frame.key)
             answer = encode(Result(id=frame.id, value=found.value, position=found.position))
+            if not function.is_query:
+                self.session.reached(function.context, found.position, self._desk.clock.now())
         except Rejected as error:
             answer = refusal(frame.id, error)
         except Exception:
@@ -253,9 +255,13 @@ class Connection:
 
     async def _start_watch(self, watcher: SocketWatcher) -> None:
         try:
-            await self._desk.watches.add(watcher, watcher.function, watcher.query)
+            after = self._after(watcher.function.context)
+            await self._desk.watches.add(watcher, watcher.function, watcher.query, after)
         except Rejected as error:
             self.end_watch(watcher, error)
+
+    def _after(self, context: str) -> str | None:
+        return self.session.after(context, self._desk.clock.now())
 
     def _unwatch(self, frame: Unwatch) -> None:
         self._desk.watches.remove(self.session.unwatch(frame.id))
@@ -270,7 +276,8 @@ class Connection:
 
     async def _start_following(self, member: Member, since: str | None) -> None:
         try:
-            await self._desk.channels.follow(member, since)
+            context = self._desk.catalogue.channel(member.channel)[0].context
+            await self._desk.channels.follow(member, since, self._after(context))
             if not member.may and not self.session.paused:
                 raise Rejected("not-following", channel=member.channel)
         except Rejected as error:
@@ -297,16 +304,18 @@ class Connection:
             desk.channels.untrack(who, self.number, name)
             (self.session.tracked or set()).discard(name)
             return
-        await desk.channels.track(who, self.number, name, frame.meta)
+        context = desk.catalogue.channel(name)[0].context
+        await desk.channels.track(who, self.number, name, frame.meta, self._after(context))
         if self.session.tracked is None:
             self.session.tracked = set()
         self.session.tracked.add(name)
 
     def _send(self, frame: Send) -> None:
-        self.session.begin(frame.id)
+        after = self._after(self._desk.catalogue.channel(frame.channel)[0].context)
         sending = self._desk.channels.send(
-            self._who(), self.number, frame.channel, frame.event, frame.data, frame.to_self
+            self._who(), self.number, frame.channel, frame.event, frame.data, frame.to_self, after
         )
+        self.session.begin(frame.id)
         self._spawn(self._answering(frame.id, sending))
 
     async def _answering(self, ref: FrameId, work: Coroutine[Any, Any, None]) -> None:

@@ -109,11 +109,13 @@ def _of_service(service: Service) -> list[Configuration]:
 
 
 def _presence() -> Configuration:
-    """In memory, and gone a minute after the gateway that wrote it has gone; rosters are rewritten long before."""
+    """Gone a minute after the gateway that wrote it has gone; rosters are rewritten long before.
+
+    In a file all the same: a single server that restarts forgets a stream in memory, configuration and all.
+    """
     return {
         **_stored(f"KV_{PRESENCE}", f"$KV.{PRESENCE}.>"),
         **_LAST_VALUES,
-        "storage": "memory",
         "max_age": 60 * _SECOND,
         "duplicate_window": 10 * _SECOND,
         "max_bytes": 256 * 1024 * 1024,

@@ -144,6 +144,54 @@ class Person:
 
 
 @dataclass
+class Viewer:
+    """Somebody who watches a film on a television, and whose telephone shows where that is."""
+
+    television: Person
+    telephone: Person
+    acked: list[float] = field(default_factory=list)
+    shown: list[Frame] = field(default_factory=list)
+    """What there is to go on with, newest value."""
+
+    @classmethod
+    async def sit_down(cls, http: aiohttp.ClientSession, base: str) -> Self:
+        television = await Person.guest(http, base, "Dora")
+        viewer = cls(television, television.another())
+        viewer.telephone.pushed, viewer.telephone.began = viewer._show, viewer._watch
+        await viewer.telephone.socket()
+        return viewer
+
+    async def command(self, until: asyncio.Event) -> None:
+        """Report ever later positions, each tenth one with a pause, so that facts and heartbeats mingle."""
+        for second in itertools.count(1):
+            if until.is_set():
+                return
+            state = "paused" if second % 10 == 0 else "playing"
+            await self.television.call(
+                "library.report", work="tt2", position=float(second), duration=100_000.0, state=state
+            )
+            self.acked.append(float(second))
+
+    def listening(self) -> list[Coroutine[Any, Any, None]]:
+        return [self.telephone.stay()]
+
+    def fresh(self) -> bool:
+        """Whether the telephone shows what the television reported last."""
+        return [item["position"] for item in self.shown] == self.acked[-1:]
+
+    async def leave(self) -> None:
+        for person in (self.television, self.telephone):
+            await person.leave()
+
+    async def _watch(self, socket: Socket) -> None:
+        self.shown = (await socket.ask(op="watch", fn="library.continue_watching", args={}))["value"]["items"]
+
+    def _show(self, frame: Frame) -> None:
+        if frame["op"] == "value":
+            self.shown = frame["value"]["items"]
+
+
+@dataclass
 class Room:
     """A party under load: its host seeks to ever larger positions, one follower and one watcher look on."""
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from tests.faults.crowd import Person, Room
+from tests.faults.crowd import Person, Room, Viewer
 from tests.system import System, system_over
 from tests.wait import eventually
 
@@ -19,6 +19,7 @@ from events.log import Commit
 from events.messages import Position
 
 ROOMS = 6
+VIEWERS = 3
 BEFORE, AFTER = 15, 25
 """Commands in each room that must be acknowledged before and after the blow."""
 
@@ -30,49 +31,46 @@ def victim_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 @asynccontextmanager
-async def load(system: System) -> AsyncIterator[list[Room]]:
-    """Rooms whose hosts command without a pause while the block runs, and a moment longer."""
+async def load(system: System) -> AsyncIterator[tuple[list[Room], list[Viewer]]]:
+    """Rooms and viewers who command without a pause while the block runs; then everybody must be up to date."""
     async with aiohttp.ClientSession() as http:
         rooms = [await Room.open(http, system.http) for _ in range(ROOMS)]
+        viewers = [await Viewer.sit_down(http, system.http) for _ in range(VIEWERS)]
+        everybody: list[Room | Viewer] = [*rooms, *viewers]
         stop = asyncio.Event()
-        commanding = [asyncio.create_task(room.command(stop)) for room in rooms]
-        listening = [asyncio.create_task(listen) for room in rooms for listen in room.listening()]
+        commanding = [asyncio.create_task(each.command(stop)) for each in everybody]
+        listening = [asyncio.create_task(listen) for each in everybody for listen in each.listening()]
         try:
-            yield rooms
+            yield rooms, viewers
             stop.set()
             await asyncio.wait_for(asyncio.gather(*commanding), 30)
+            for each in everybody:
+                await eventually(each.fresh, within=5)
             for room in rooms:
-                await eventually(room.complete, within=10)
-                await eventually(room.fresh, within=5)
+                await eventually(room.complete, within=5)
         finally:
             for task in (*commanding, *listening):
                 task.cancel()
             await asyncio.gather(*commanding, *listening, return_exceptions=True)
-            for room in rooms:
-                await room.leave()
+            for each in everybody:
+                await each.leave()
 
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("victim", ["parties", "library", "gateway", "nats", "postgres"])
 async def test_a_killed_part_costs_nobody_anything(victim_system: System, victim: str) -> None:
-    async with load(victim_system) as rooms:
-        await acknowledged(rooms, BEFORE)
+    async with load(victim_system) as (rooms, viewers):
+        await acknowledged(rooms, viewers, BEFORE)
         before = victim_system.pid(victim)
         victim_system.kill(victim)
         # Listeners must be served while the load goes on, not only once it has stopped.
-        await acknowledged(rooms, BEFORE + AFTER)
+        await acknowledged(rooms, viewers, BEFORE + AFTER)
         await eventually(lambda: victim_system.pid(victim) != before, within=20)
         await eventually(victim_system.ready, within=20)
 
     for room in rooms:
         stored = await commits_of(victim_system, room)
-        sought = [
-            (event.position, commit.sequence)
-            for commit in stored
-            for event in commit.events
-            if isinstance(event, Sought)
-        ]
-        assert sought == [(where, Position.parse(at).sequence) for where, at in room.acked]
+        assert sought(stored) == [(where, Position.parse(at).sequence) for where, at in room.acked]
         assert room.heard == room.acked
         assert all(room.recovered)
     found = await asyncio.to_thread(victim_system.matinee, "verify")
@@ -95,14 +93,19 @@ async def test_two_hundred_clients_race_to_control_one_party(victim_system: Syst
 
     room = Room(host, host, host, id=opened)
     stored = await commits_of(victim_system, room)
-    sought = [event.position for commit in stored for event in commit.events if isinstance(event, Sought)]
-    assert sorted(sought) == [float(n + 1) for n in range(200)]
+    assert sorted(where for where, _ in sought(stored)) == [float(n + 1) for n in range(200)]
     assert len({answer["position"] for answer in answers}) == 200
     assert [commit.first for commit in stored] == [1, *(commit.last + 1 for commit in stored[:-1])]
 
 
-async def acknowledged(rooms: list[Room], count: int) -> None:
-    await eventually(lambda: all(len(room.acked) >= count for room in rooms), within=40)
+async def acknowledged(rooms: list[Room], viewers: list[Viewer], count: int) -> None:
+    everybody: list[Room | Viewer] = [*rooms, *viewers]
+    await eventually(lambda: all(len(each.acked) >= count for each in everybody), within=40)
+
+
+def sought(commits: list[Commit]) -> list[tuple[float, int]]:
+    """Where to, and the sequence of the commit."""
+    return [(e.position, commit.sequence) for commit in commits for e in commit.events if isinstance(e, Sought)]
 
 
 async def commits_of(system: System, room: Room) -> list[Commit]:

@@ -98,6 +98,7 @@ class Bus:
         self._user = user
         self._reconnected: list[Callable[[], None]] = []
         self._lost = asyncio.Event()
+        self._closing = False
 
     @classmethod
     async def connect(cls, url: str, user: str, *, patience: float = 30.0) -> "Bus":
@@ -165,14 +166,19 @@ class Bus:
         """Ask and wait. Raise `Unavailable` when nobody listens, `TimedOut` when nobody answers within *timeout* s."""
         if not self._client.is_connected:
             raise Unavailable(server="nats")
+        cancelled = _cancellations()
         try:
-            return await self._client.request(subject, payload, timeout, headers=dict(headers) if headers else None)
+            msg = await self._client.request(subject, payload, timeout, headers=dict(headers) if headers else None)
         except NoRespondersError as error:
             raise Unavailable(subject=subject) from error
         except TimeoutError as error:
             raise TimedOut(subject=subject) from error
         except NatsError as error:
             raise Unavailable(server="nats", reason=str(error)) from error
+        if _cancellations() > cancelled:
+            # `asyncio.wait_for` of Python 3.11, which nats-py calls, swallows a cancellation that meets the answer.
+            raise asyncio.CancelledError
+        return msg
 
     async def subscribe(self, subject: str, handler: Handler, queue: str = "") -> Subscription:
         """Call *handler* with each message, one at a time and in order; one that raises is logged and passed over."""
@@ -249,13 +255,15 @@ class Bus:
 
     async def close(self) -> None:
         """Close at once: nats-py's drain would take the replies of running handlers with it."""
+        self._closing = True
         await self._client.close()
 
     async def _on_error(self, error: Exception) -> None:
         log.warning("nats error", reason=str(error) or type(error).__name__)
 
     async def _on_disconnect(self) -> None:
-        log.warning("nats disconnected")
+        if not self._closing:
+            log.warning("nats disconnected")
 
     async def _on_reconnect(self) -> None:
         log.info("nats reconnected")
@@ -264,3 +272,9 @@ class Bus:
 
     async def _on_closed(self) -> None:
         self._lost.set()
+
+
+def _cancellations() -> int:
+    """How often the current task was asked to end."""
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0

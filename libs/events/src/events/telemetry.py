@@ -46,7 +46,7 @@ def configure(
     service: str, log_format: Literal["console", "json"], level: str, trace_ratio: float, otlp: str | None
 ) -> None:
     """Set up this process's logs and traces. Without an OTLP endpoint traces are passed on, not exported."""
-    _configure_logs(service, log_format, level)
+    configure_logs(service, log_format, level)
     provider = TracerProvider(
         resource=Resource.create({"service.name": f"matinee-{service}"}),
         sampler=ParentBased(TraceIdRatioBased(trace_ratio if otlp else 0.0)),
@@ -64,7 +64,7 @@ def _exporter() -> SpanProcessor:
     return BatchSpanProcessor(OTLPSpanExporter())
 
 
-def _configure_logs(service: str, log_format: Literal["console", "json"], level: str) -> None:
+def configure_logs(service: str, log_format: Literal["console", "json"], level: str) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

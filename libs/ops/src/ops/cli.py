@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from events.telemetry import configure_logs
 from ops.commands.demo import demo
 from ops.commands.provision import provision
 from ops.commands.replay import replay
@@ -22,6 +23,7 @@ app.command()(verify)
 
 
 def main() -> None:
+    configure_logs("matinee", "console", "warning")
     try:
         app()
     except Problem as problem:

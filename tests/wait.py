@@ -5,19 +5,23 @@ import inspect
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 _PAUSE = 0.01
 
 
-async def eventually(condition: Callable[[], T | Awaitable[T]], within: float = 5.0) -> T:
+@overload
+async def eventually(condition: Callable[[], Awaitable[T]], within: float = 5.0) -> T: ...
+@overload
+async def eventually(condition: Callable[[], T], within: float = 5.0) -> T: ...
+async def eventually(condition: Callable[[], Any], within: float = 5.0) -> Any:
     """The first true answer of a condition, plain or async. An assertion or OSError in it counts as "not yet"."""
     deadline = time.monotonic() + within
     while True:
         try:
             answer = condition()
-            value: T = await answer if inspect.isawaitable(answer) else answer
+            value = await answer if inspect.isawaitable(answer) else answer
         except (AssertionError, OSError):
             if time.monotonic() > deadline:
                 raise

@@ -23,8 +23,12 @@ from events.vault import Vault
 
 log = structlog.get_logger("handle")
 
-ATTEMPTS = 8
-"""Lost races before the client is told that the aggregate is `busy`. Two replicas rarely need a second one."""
+ATTEMPTS = 32
+"""Lost races before the client is told that the aggregate is `busy`.
+
+Two replicas rarely need a second one, but the loser is slower than the winner, who knows the state already: with a
+crowd on both, one in a hundred commands loses 8 in a row.
+"""
 QUEUE = 256
 """Commands that may wait for one aggregate on one replica; the next one is told `busy`."""
 CACHED = 4_096

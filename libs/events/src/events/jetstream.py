@@ -118,7 +118,11 @@ class JetStreamLog:
         return sequence
 
     async def head(self) -> int:
-        sequence: int = (await self._bus.api(f"STREAM.INFO.{self._stream}"))["state"]["last_seq"]
+        info = await self._bus.api(f"STREAM.INFO.{self._stream}", {"deleted_details": True})
+        sequence: int = info["state"]["last_seq"]
+        deleted = set(info["state"].get("deleted") or ())
+        while sequence > 0 and sequence in deleted:  # who waited for an erased end would wait for ever
+            sequence -= 1
         return sequence
 
     async def tail(self, after: int) -> AsyncIterator[list[Commit]]:

@@ -76,7 +76,7 @@ class Log(Protocol):
         """The sequence of the aggregate's newest commit, never behind what was acknowledged; 0 if it has none."""
 
     async def head(self) -> int:
-        """The newest sequence in the log."""
+        """The sequence of the newest commit that is still there."""
 
     def tail(self, after: int) -> AsyncIterator[list[Commit]]:
         """Everything with a sequence above *after*, in order, in batches, for ever. Raise `Hole` if one is missing."""

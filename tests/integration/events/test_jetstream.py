@@ -1,0 +1,192 @@
+"""What becomes of an append whose answer is lost: exactly one commit, and nobody guesses."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Literal
+
+import pytest
+from tests.ledger import DECIDERS, NAME, SERVICE, Deposit, Labelled, Moved, Open, account, context
+from tests.proxy import Proxy, proxy_to
+from tests.wait import eventually
+
+from events import jetstream
+from events.bus import Bus, Unavailable
+from events.handle import Aggregates
+from events.jetstream import JetStreamLog, JetStreamSnapshots
+from events.log import Conflict, Unclear, Write
+from events.messages import Key, Rejected
+from events.vault import MemoryKeys, Vault
+from ops.embedded import Embedded
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+ANSWER = b'"stream":"EV_PARTIES"'
+
+When = Literal["before", "after"]
+
+
+@pytest.fixture(autouse=True)
+def _short_tempered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jetstream, "SEND_SECONDS", 0.4)
+
+
+@pytest.fixture
+async def proxy(house: Embedded) -> AsyncIterator[Proxy]:
+    async with proxy_to(house.nats_port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def shaky(house: Embedded, proxy: Proxy) -> AsyncIterator[JetStreamLog]:
+    """The log behind the proxy."""
+    bus = await Bus.connect(house.nats_url(NAME).replace(f":{house.nats_port}", f":{proxy.port}"), NAME)
+    yield await JetStreamLog.open(bus, NAME, SERVICE.codec)
+    await bus.close()
+
+
+def fresh() -> Key:
+    return account(secrets.token_hex(6))
+
+
+def marker(key: Key) -> bytes:
+    return f"HPUB ev.parties.{key} ".encode()
+
+
+def labelled(key: Key, text: str = "x", expected: int = 0, version: int = 0) -> Write:
+    return Write(key, expected, version, [Labelled(text=text, at=NOW)])
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_commit_whose_answer_is_lost_is_stored_once(
+    log: JetStreamLog, shaky: JetStreamLog, proxy: Proxy, when: When
+) -> None:
+    key = fresh()
+    proxy.cut(when, marker(key), ANSWER)
+
+    (sequence,) = await shaky.append([labelled(key)], context())
+
+    assert proxy.cuts == 1
+    assert [commit.sequence for commit in await log.read(key)] == [sequence]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_batch_whose_answer_is_lost_is_stored_once(
+    log: JetStreamLog, shaky: JetStreamLog, proxy: Proxy, when: When
+) -> None:
+    keys = [fresh() for _ in range(3)]
+    proxy.cut(when, marker(keys[-1]), ANSWER)
+
+    sequences = await shaky.append([labelled(key) for key in keys], context())
+
+    assert proxy.cuts == 1
+    assert [commit.sequence for key in keys for commit in await log.read(key)] == list(sequences)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_who_lost_the_race_with_the_wire_is_told_of_the_conflict(
+    log: JetStreamLog, shaky: JetStreamLog, proxy: Proxy, when: When
+) -> None:
+    key = fresh()
+    proxy.cut(when, marker(key), ANSWER)
+    await log.append([labelled(key, "theirs")], context())
+
+    with pytest.raises(Conflict):
+        await shaky.append([labelled(key, "mine")], context())
+
+    assert [commit.events for commit in await log.read(key)] == [(Labelled(text="theirs", at=NOW),)]
+
+
+async def test_nothing_is_stored_after_it_was_given_up(
+    house: Embedded, log: JetStreamLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client library would keep a publish in its buffer and send it when the caller has long gone."""
+    monkeypatch.setattr(jetstream, "APPEND_SECONDS", 0.3)
+    key = fresh()
+    async with proxy_to(house.nats_port) as proxy:
+        url = house.nats_url(NAME).replace(f":{house.nats_port}", f":{proxy.port}")
+        bus = await Bus.connect(url, NAME)
+        away = await JetStreamLog.open(bus, NAME, SERVICE.codec)
+        proxy.server_port = 1  # nobody is there any more
+        proxy.close()
+        await eventually(lambda: not bus.connected)
+
+        with pytest.raises(Unclear):
+            await away.append([labelled(key)], context())
+        with pytest.raises(Unavailable):
+            await away.read(key)
+
+        proxy.server_port = house.nats_port
+        await eventually(lambda: bus.connected)
+        assert await away.read(key) == []
+        (sequence,) = await away.append([labelled(key)], context())
+        assert await away.newest(key) == sequence
+        await bus.close()
+    assert len(await log.read(key)) == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_command_whose_answer_is_lost_takes_effect_once(
+    log: JetStreamLog, shaky: JetStreamLog, proxy: Proxy, when: When, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service gives up at once; the client sends the same command again, to another replica."""
+    vault = Vault(MemoryKeys(), bytes(32))
+    one, other = Aggregates(shaky, DECIDERS, vault), Aggregates(log, DECIDERS, vault)
+    key, again = fresh(), context()
+    await one.execute(Open(account_id=key.id), context())
+    proxy.cut(when, marker(key), ANSWER)
+    monkeypatch.setattr(jetstream, "APPEND_SECONDS", 0.0)
+    monkeypatch.setattr(jetstream, "SEND_SECONDS", 0.1)
+
+    with pytest.raises(Rejected, match="timeout"):
+        await one.execute(Deposit(account_id=key.id, amount=5), again)
+
+    assert (await other.execute(Deposit(account_id=key.id, amount=5), again)).repeated == (when == "after")
+    moved = [event for commit in await log.read(key) for event in commit.events if isinstance(event, Moved)]
+    assert [event.amount for event in moved] == [5]
+
+
+async def test_what_is_too_large_is_refused_before_it_is_sent(log: JetStreamLog) -> None:
+    key = fresh()
+    with pytest.raises(Rejected, match="too-large"):
+        await log.append([labelled(key, "x" * jetstream.LARGEST_COMMIT)], context())
+    assert await log.read(key) == []
+
+
+async def test_a_long_history_is_read_page_by_page(log: JetStreamLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jetstream, "PAGE", 7)
+    key, sequence = fresh(), 0
+    for version in range(30):
+        (sequence,) = await log.append([labelled(key, str(version), sequence, version)], context())
+
+    assert [commit.last for commit in await log.read(key)] == list(range(1, 31))
+
+
+async def test_a_snapshot_comes_back_and_is_replaced(bus: Bus) -> None:
+    snapshots, key = JetStreamSnapshots(bus, NAME), fresh()
+    assert await snapshots.get(key) is None
+    for body in (b"one", b"two\n\x00\xff"):
+        await snapshots.put(key, body)
+        assert await snapshots.get(key) == body
+
+
+async def test_many_replicas_race_for_one_account(house: Embedded, log: JetStreamLog) -> None:
+    key = fresh()
+    vault = Vault(MemoryKeys(), bytes(32))
+    buses = [await Bus.connect(house.nats_url(NAME), NAME) for _ in range(2)]
+    replicas = [Aggregates(await JetStreamLog.open(bus, NAME, SERVICE.codec), DECIDERS, vault) for bus in buses]
+    await replicas[0].execute(Open(account_id=key.id), context())
+
+    async def deposit(n: int) -> bool:
+        try:
+            await replicas[n % 2].execute(Deposit(account_id=key.id, amount=1), context(f"actor {n}"))
+        except Rejected as refused:
+            return refused.code != "busy"
+        return True
+
+    assert all(await asyncio.gather(*(deposit(n) for n in range(200))))
+
+    commits = await log.read(key)
+    assert [commit.first for commit in commits] == list(range(1, 202))
+    for bus in buses:
+        await bus.close()

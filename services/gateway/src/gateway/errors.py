@@ -63,6 +63,8 @@ ERRORS: dict[str, Meaning] = {
     "too-many-sockets": Meaning(503, "This gateway has as many sockets as it takes."),
     "presence-full": Meaning(409, "As many people are present as can be listed."),
     "busy": Meaning(503, "Too many commands wait for the same thing. Try again in a moment."),
+    "too-large": Meaning(413, "What it would become is too large."),
+    "log-full": Meaning(507, "Nothing more can be stored. The operator has to make room."),
     # Services.
     "unavailable": Meaning(503, "The service cannot be reached; nothing was carried out. Try again."),
     "timeout": Meaning(504, "No answer in time. It may have been carried out; sending the same key again is safe."),

@@ -9,7 +9,6 @@ _MEDIUM = 1 << 16
 _16 = struct.Struct("!BBH")
 _64 = struct.Struct("!BBQ")
 _TEXT = 0x81
-_CLOSE = 0x88
 _PONG = 0x8A
 _HEADS = tuple(bytes((_TEXT, n)) for n in range(_SHORT))
 
@@ -28,8 +27,3 @@ def head(size: int) -> bytes:
 
 def pong(payload: bytes) -> bytes:
     return bytes((_PONG, len(payload))) + payload
-
-
-def close(code: int, reason: str) -> bytes:
-    payload = code.to_bytes(2, "big") + reason.encode()
-    return bytes((_CLOSE, len(payload))) + payload

@@ -17,6 +17,7 @@ from aiohttp import web
 from events import telemetry
 from events.bus import ApiError, Bus
 from events.messages import Rejected
+from events.settings import BadSettings
 from gateway import limits
 from gateway.auth import Auth, Guests
 from gateway.calls import Calls
@@ -27,7 +28,7 @@ from gateway.desk import Desk
 from gateway.health import Health
 from gateway.http import Http
 from gateway.identity import Ids
-from gateway.keys import fetcher
+from gateway.keys import Fetch, fetcher
 from gateway.notices import Notices
 from gateway.origins import Origins
 from gateway.presence import Presences
@@ -72,8 +73,7 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
         name = f"{config.replica}-{secrets.token_hex(4)}".replace(".", "-").replace(" ", "-")
         clock = Clock(time.monotonic, time.time)
         ids = Ids(config.uid_secret, secrets.token_bytes)
-        guest_secret = config.guest_secret if config.guests else None
-        auth = Auth(config.issuers, guest_secret, ids, fetcher(fetching), clock.now, time.monotonic)
+        auth = _auth(config, ids, clock, fetcher(fetching))
         catalogue = Catalogue()
         calls = Calls(bus, ids, clock, config.call_seconds)
         notices = Notices(bus, clock.now)
@@ -107,6 +107,14 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
         port = runner.addresses[0][1]
         log.info("serving", address=f"http://{config.host}:{port}", gateway=name)
         yield Running(port, desk, bus, tasks)
+
+
+def _auth(config: Settings, ids: Ids, clock: Clock, fetch: Fetch) -> Auth:
+    try:
+        guest_secret = config.guest_secret if config.guests else None
+        return Auth(config.issuers, guest_secret, ids, fetch, clock.now, time.monotonic)
+    except ValueError as error:
+        raise BadSettings(f"settings: MATINEE_ISSUERS: {error}") from None
 
 
 async def _sample(presences: Presences) -> None:

@@ -1,5 +1,6 @@
 """Every bound of the gateway in one place, with what happens at it; the README's table is made from `TABLE`."""
 
+import math
 from collections import OrderedDict
 from typing import NamedTuple
 
@@ -115,6 +116,11 @@ TABLE: tuple[Row, ...] = (
 )
 
 
+def told(seconds: float) -> float:
+    """A time to wait as a client reads it: to the millisecond, never too short and never none."""
+    return math.ceil(seconds * 1000) / 1000
+
+
 class Bucket:
     """A token bucket: *rate* per second, *burst* at once. Slots only, because every socket may own some."""
 
@@ -151,4 +157,4 @@ class Buckets:
                 self._buckets.popitem(last=False)
         self._buckets.move_to_end(name)
         if wait := bucket.take(self._rate, self._burst, now):
-            raise Rejected("rate-limited", retry_after=round(wait, 3))
+            raise Rejected("rate-limited", retry_after=told(wait))

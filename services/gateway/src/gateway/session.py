@@ -97,7 +97,7 @@ class Session:
             frame = _decode(data)
             ref = frame.id
             if wait := self._too_often(now):
-                raise Rejected("rate-limited", retry_after=round(wait, 3))
+                raise Rejected("rate-limited", retry_after=limits.told(wait))
             self._check(frame, now)
         except Rejected as error:
             if error.code == "rate-limited":
@@ -174,7 +174,7 @@ class Session:
         if self._sends is None:
             self._sends = Bucket(rates.sends_burst, now)
         if wait := self._sends.take(rates.sends, rates.sends_burst, now):
-            raise Rejected("rate-limited", retry_after=round(wait, 3))
+            raise Rejected("rate-limited", retry_after=limits.told(wait))
 
     def signed_in(self, frame: SignIn, identity: Identity) -> bytes:
         """The answer to a good token. Raise `Rejected` if the socket is somebody else's."""

@@ -25,11 +25,15 @@ class Common(Struct, frozen=True, kw_only=True):
     health_port: Annotated[int, Meta(ge=0, le=65_535)] = field(name="MATINEE_HEALTH_PORT", default=0)
     """Port on 127.0.0.1 or `MATINEE_HEALTH_HOST` for `/healthz`, `/readyz` and `/metrics`; 0 for none."""
     health_host: str = field(name="MATINEE_HEALTH_HOST", default="127.0.0.1")
+    """Where that port listens."""
     log_format: Literal["console", "json"] = field(name="MATINEE_LOG_FORMAT", default="console")
+    """`console` for people, `json` for machines; both go to standard error."""
     log_level: Literal["debug", "info", "warning", "error"] = field(name="MATINEE_LOG_LEVEL", default="info")
+    """`debug`, `info`, `warning` or `error`."""
     trace_ratio: Annotated[float, Meta(ge=0, le=1)] = field(name="MATINEE_TRACE_RATIO", default=0.01)
     """Share of requests traced when an OTLP endpoint is set."""
     otlp: str | None = field(name="OTEL_EXPORTER_OTLP_ENDPOINT", default=None)
+    """Where traces go, by OTLP over HTTP; without it they are passed on in headers and not exported."""
 
 
 class ServiceSettings(Common, frozen=True, kw_only=True):

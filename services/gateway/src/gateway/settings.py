@@ -33,8 +33,11 @@ class Settings(Common, frozen=True, kw_only=True):
     trusted_hops: Annotated[int, Meta(ge=0, le=10)] = field(name="MATINEE_TRUSTED_HOPS", default=0)
     """Reverse proxies in front, whose `X-Forwarded-For` is believed."""
     host: str = field(name="MATINEE_HOST", default="127.0.0.1")
+    """Where the gateway listens; `0.0.0.0` for every address of the machine."""
     port: Annotated[int, Meta(ge=0, le=65_535)] = field(name="MATINEE_PORT", default=8080)
+    """On which port."""
     max_sockets: Annotated[int, Meta(ge=1)] = field(name="MATINEE_MAX_SOCKETS", default=limits.SOCKETS)
+    """Sockets that this gateway takes."""
     slow_reader_bytes: Annotated[int, Meta(ge=limits.FRAME_BYTES)] = field(
         name="MATINEE_SLOW_READER_BYTES", default=limits.SLOW_READER_BYTES
     )

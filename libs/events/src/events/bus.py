@@ -5,7 +5,8 @@ were reproduced, so nothing here calls them, and nothing outside this file impor
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -190,6 +191,20 @@ class Bus:
                 log.exception("handler failed", subject=msg.subject)
 
         return await self._client.subscribe(subject, queue, cb=guarded)
+
+    async def hear_out(self, subscriptions: Sequence[Subscription], asking: Callable[[], Awaitable[object]]) -> None:
+        """End subscriptions, but handle first what the server has already sent. *asking* is any request.
+
+        The server stops sending before it answers that; nats-py's own drain may forget what arrives meanwhile.
+        """
+        with contextlib.suppress(Rejected, ApiError, NatsError):
+            for subscription in subscriptions:
+                await self._client._send_unsubscribe(subscription._id)
+            await asking()
+            for subscription in subscriptions:
+                await subscription._pending_queue.join()
+        for subscription in subscriptions:
+            await self.unsubscribe(subscription)
 
     async def unsubscribe(self, subscription: Subscription) -> None:
         try:

@@ -96,10 +96,10 @@ class Batches:
             if is_away(error):
                 raise
             # Something in the batch cannot be applied. Find out what, set that key aside, and let the others go on.
-            log.error("batch refused, applying key by key", source=source, after=after, reason=repr(error))
+            log.error("batch refused, applying its commits one by one", source=source, after=after, reason=repr(error))
             async with db.transaction():
                 await self._advance(db, source, after, commits[-1].sequence)
-                topics = await self._apply_by_key(db, source, opened)
+                topics = await self._apply_singly(db, source, opened)
         return Applied(source, after, commits[-1].sequence, frozenset(topics))
 
     async def retry(self, db: asyncpg.Connection, at: int, key: str, commits: Sequence[Commit]) -> set[str]:
@@ -145,19 +145,20 @@ class Batches:
                 topics |= await projection.apply(db, commits)
         return topics
 
-    async def _apply_by_key(self, db: asyncpg.Connection, source: str, commits: Sequence[Commit]) -> set[str]:
+    async def _apply_singly(self, db: asyncpg.Connection, source: str, commits: Sequence[Commit]) -> set[str]:
+        """Commit by commit; the first one of a key that fails is parked, and with it all that follow of this key."""
         topics: set[str] = set()
-        for key, mine in _by_key(commits).items():
+        for commit in commits:
             try:
                 async with db.transaction():
-                    topics |= await self._apply(db, source, mine)
+                    topics |= await self._apply(db, source, [commit])
             except Exception as error:
                 if is_away(error):
                     raise
-                log.error("key parked", key=str(key), sequence=mine[0].sequence, reason=repr(error))
+                log.error("key parked", key=str(commit.key), sequence=commit.sequence, reason=repr(error))
                 if source == LOG:
-                    await _park(db, mine, repr(error)[:500])
-                    self.parked.add(str(key))
+                    await _park(db, [commit], repr(error)[:500])
+                    self.parked.add(str(commit.key))
         return topics
 
 

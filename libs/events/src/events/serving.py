@@ -64,11 +64,11 @@ class Server:
             self._subscriptions.append(
                 await self._bus.subscribe(f"{prefix}.{name}.>", self._taking(f"{prefix}.{name}.", handler), name)
             )
+        await self._log.head()  # answered: so the subscriptions before it have reached the server
 
     async def drain(self, seconds: float) -> None:
         """Take no more requests and wait for those under way, so that nobody is left without an answer."""
-        for subscription in self._subscriptions:
-            await self._bus.unsubscribe(subscription)
+        await self._bus.hear_out(self._subscriptions, self._log.head)
         if self._working:
             await asyncio.wait(self._working, timeout=seconds)
 

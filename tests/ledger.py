@@ -6,7 +6,8 @@ movement of 666, until somebody drops the constraint `sane`, and a balance that 
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +37,7 @@ from events.messages import (
     Rejected,
 )
 from events.projection import Db, Projection
+from events.service import Replica, replica
 from events.settings import ServiceSettings
 from events.timers import Cron, Timer
 from ops.embedded import Embedded
@@ -516,3 +518,10 @@ def value(answer: Answer, kind: type[T]) -> T:
 def position(answer: Answer) -> Position:
     assert answer.error is None, answer.error
     return Position.parse(answer.position)
+
+
+@asynccontextmanager
+async def serving(servers: Embedded, name: str = "", service: Service = SERVICE) -> AsyncIterator[Replica]:
+    """A replica of the ledger, under a name of its own."""
+    async with replica(service, settings(servers, name or secrets.token_hex(4))) as running:
+        yield running

@@ -27,8 +27,12 @@ KEEP_OLD_SECONDS = 60.0
 QUERY_SECONDS = 5.0
 
 
-async def connect(dsn: str, role: str, search_path: str, size: int) -> "asyncpg.Pool[Any]":
-    """A pool under *role*. No statement is sent to reset a connection: nobody here changes a session."""
+async def connect(dsn: str, role: str, search_path: str, size: int, *, durable: bool = False) -> "asyncpg.Pool[Any]":
+    """A pool under *role*. No statement is sent to reset a connection: nobody here changes a session.
+
+    Unless *durable*, a crash of PostgreSQL may undo the last commits: read models go back together with their
+    checkpoint, and the log brings them forth again.
+    """
 
     async def keep(connection: object) -> None:
         return None
@@ -43,7 +47,7 @@ async def connect(dsn: str, role: str, search_path: str, size: int) -> "asyncpg.
             "role": role,
             "search_path": search_path,
             "application_name": role,
-            "synchronous_commit": "off",  # rows and checkpoint go back together, and the log brings them forth again
+            "synchronous_commit": "on" if durable else "off",
             "jit": "off",
             "plan_cache_mode": "force_custom_plan",  # a plan made while a table was empty would stay for ever
         },
@@ -91,7 +95,7 @@ class ReadModels:
         if notice.epoch != self._epoch or notice.schema != self.schema:
             return
         async with self._moved:
-            self._seen = max(self._seen[0], notice.end[0]), max(self._seen[1], notice.end[1])
+            self._seen = notice.end  # less than before when a crash of the database undid something
             self._moved.notify_all()
 
     async def ask(self, question: Callable[[Db], Awaitable[T]], after: Position | None = None) -> tuple[T, Position]:

@@ -153,21 +153,21 @@ class Rebuild:
         return name
 
     def _owner(self) -> "_Connection":
-        return _Connection(self._dsn, f"{self._service.name}_owner", "pg_catalog")
+        return _Connection(self._dsn, f"{self._service.name}_owner", "pg_catalog", durable=True)
 
     def _writer(self, name: str) -> "_Connection":
-        return _Connection(self._dsn, f"{self._service.name}_writer", name)
+        return _Connection(self._dsn, f"{self._service.name}_writer", name, durable=False)
 
 
 class _Connection:
-    """One connection under a role, closed afterwards."""
+    """One connection under a role, closed afterwards. Rows may be lost in a crash, a schema or the pointer may not."""
 
-    def __init__(self, dsn: str, role: str, search_path: str) -> None:
+    def __init__(self, dsn: str, role: str, search_path: str, *, durable: bool) -> None:
         self._dsn = dsn
         self._settings = {
             "role": role,
             "search_path": search_path,
-            "synchronous_commit": "off",
+            "synchronous_commit": "on" if durable else "off",
             "jit": "off",
             "plan_cache_mode": "force_custom_plan",
         }

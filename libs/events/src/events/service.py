@@ -99,7 +99,9 @@ async def stores(service: Service, settings: ServiceSettings) -> AsyncIterator[S
     async with contextlib.AsyncExitStack() as stack:
         bus = await Bus.connect(settings.nats_url, service.name, patience=START_SECONDS)
         stack.push_async_callback(bus.close)
-        pool = await _patiently(lambda: connect(settings.database_url, f"{service.name}_writer", "vault", 2))
+        pool = await _patiently(
+            lambda: connect(settings.database_url, f"{service.name}_writer", "vault", 2, durable=True)
+        )
         stack.callback(pool.terminate)
         vault = Vault(PostgresKeys(pool), key)
         events_log = await _patiently(lambda: JetStreamLog.open(bus, service.name, service.codec))

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from tests.e2e.client import Client
 from tests.integration.gateway.peer import Peer
+from tests.wait import eventually
 
 from events.bus import Bus
 from gateway.main import Running, gateway
@@ -46,6 +47,12 @@ async def peer(servers: Embedded) -> AsyncIterator[Peer]:
 @pytest_asyncio.fixture
 async def running(servers: Embedded, peer: Peer) -> AsyncIterator[Running]:
     async with gateway(configured(servers)) as running:
+        # The first notice of a context says that anything may have been missed; tests begin after it.
+        async def heard() -> bool:
+            await peer.touch()
+            return "parties" in running.desk.notices.heard
+
+        await eventually(heard)
         yield running
 
 

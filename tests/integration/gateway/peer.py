@@ -16,7 +16,13 @@ from events.contracts import party
 from events.messages import Answer, Context, Event, Fault, Grant, GrantRequest, Notice, Position, Rejected, StoredCommit
 
 EPOCH = "e1"
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 Handling = Callable[[dict[str, Any], Context], Any]
+
+
+def played(position: float = 0.0) -> party.Played:
+    """An event that followers can tell from others by its position."""
+    return party.Played(by="host", position=position, at=datetime.now(UTC))
 
 
 @dataclass
@@ -82,15 +88,23 @@ class Peer:
         room.commits.append(StoredCommit(ack.seq, now, msgspec.Raw(body)))
         return ack.seq
 
-    async def republish(self, party_id: str, index: int, previous: int) -> None:
-        """Say a stored commit on the live subject again, as a late or repeated message would be."""
-        stored = self.rooms[party_id].commits[index]
+    def record(self, party_id: str, *events: Event) -> int:
+        """Know of a commit that the bus has not spoken of: a live message that was lost."""
+        room = self.rooms[party_id]
+        self.sequence += 1
+        room.commits.append(StoredCommit(self.sequence, datetime.now(UTC), msgspec.Raw(self.codec.encode(events))))
+        return self.sequence
+
+    async def say(self, party_id: str, index: int = -1) -> None:
+        """Speak of a recorded commit as JetStream would."""
+        commits = self.rooms[party_id].commits
+        place = range(len(commits))[index]
         headers = {
-            "Matinee-At": stored.at.isoformat(),
-            "Nats-Sequence": str(stored.sequence),
-            "Nats-Last-Sequence": str(previous),
+            "Matinee-At": commits[place].at.isoformat(),
+            "Nats-Sequence": str(commits[place].sequence),
+            "Nats-Last-Sequence": str(commits[place - 1].sequence if place else 0),
         }
-        await self.bus.publish(f"live.parties.{party.CHANNEL.key(party_id)}", bytes(stored.events), headers)
+        await self.bus.publish(f"live.parties.{party.CHANNEL.key(party_id)}", bytes(commits[place].events), headers)
 
     async def touch(self, *topics: str, skip: int = 0) -> None:
         """Say that a projection moved; *skip* pretends that so many sayings were lost."""
@@ -115,11 +129,13 @@ class Peer:
         context = msgspec.json.decode((msg.headers or {})["Matinee-Context"], type=Context)
         args = json.loads(msg.data)
         self.asked.append((function, args, context))
+        # A read model's answer is true where it was read, however long it takes to arrive.
+        position = self.position
         try:
             value = self.handlers[function](args, context)
             if asyncio.iscoroutine(value):
                 value = await value
-            answer = Answer(msgspec.Raw(msgspec.json.encode(value)), self.position)
+            answer = Answer(msgspec.Raw(msgspec.json.encode(value)), position)
         except Rejected as error:
             answer = Answer(error=Fault(error.code, error.details))
         await self.bus.publish(msg.reply, msgspec.json.encode(answer))

@@ -81,13 +81,17 @@ class Channels:
     def listen(self, notices: Notices) -> None:
         """Mend whatever may have been missed."""
         notices.on_broken(self._on_broken)
-        self._bus.on_reconnect(self._mend_all)
 
     def deliver(self, name: str, frame: bytes) -> None:
         """Write *frame* to everybody here who follows."""
         channel = self._channels.get(name)
         if channel is not None:
             channel.line.tell(frame)
+
+    def followers(self, name: str) -> int:
+        """How many here follow, or are about to."""
+        channel = self._channels.get(name)
+        return len(channel.line) if channel is not None else 0
 
     # Following.
 
@@ -278,10 +282,6 @@ class Channels:
                     self._restart(channel)
                 else:
                     self._suspect(channel)
-
-    def _mend_all(self) -> None:
-        for channel in list(self._channels.values()):
-            self._suspect(channel)
 
     def _suspect(self, channel: Channel) -> None:
         """Something may have been missed."""

@@ -76,7 +76,7 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
         auth = _auth(config, ids, clock, fetcher(fetching))
         catalogue = Catalogue()
         calls = Calls(bus, ids, clock, config.call_seconds)
-        notices = Notices(bus, clock.now)
+        notices = Notices(bus, catalogue.contexts, clock.now)
         presences = Presences(bus, clock, name)
         channels = Channels(bus, calls, catalogue, presences, name)
         watches = Watches(calls, catalogue)
@@ -98,7 +98,10 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
         stack.push_async_callback(_end, tasks)
         stack.push_async_callback(presences.stop)
         doors = Http(desk, sockets, health)
-        runner = web.AppRunner(doors.app(), access_log=None, shutdown_timeout=limits.DRAIN_SECONDS)
+        # Cancelling handlers lets go of event streams as soon as their readers have gone.
+        runner = web.AppRunner(
+            doors.app(), access_log=None, shutdown_timeout=limits.DRAIN_SECONDS, handler_cancellation=True
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, config.host, config.port, backlog=1024)

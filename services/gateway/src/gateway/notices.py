@@ -1,6 +1,6 @@
 """What services say about their read models: which topics changed, and whether a saying was missed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 import structlog
@@ -48,8 +48,9 @@ class Chain:
 class Notices:
     """Listens to `changed.*` and tells who asked for it."""
 
-    def __init__(self, bus: Bus, now: Callable[[], float]) -> None:
+    def __init__(self, bus: Bus, contexts: Iterable[str], now: Callable[[], float]) -> None:
         self._bus = bus
+        self._contexts = tuple(contexts)
         self._now = now
         self._chains: dict[str, Chain] = {}
         self._touched: list[Touched] = []
@@ -73,8 +74,9 @@ class Notices:
         self._bus.on_reconnect(self._on_reconnect)
 
     def _on_reconnect(self) -> None:
-        for context, chain in self._chains.items():
+        for chain in self._chains.values():
             chain.break_off()
+        for context in self._contexts:
             self._tell_broken(context, False)
 
     async def _on_message(self, msg: Msg) -> None:

@@ -117,6 +117,11 @@ class Watches:
         notices.on_touched(self._on_touched)
         notices.on_broken(self._on_broken)
 
+    @property
+    def watchers(self) -> int:
+        """How many wait for values here."""
+        return sum(len(run.watchers) for run in self._runs.values())
+
     async def add(self, watcher: Watcher, function: Function, query: Query, after: str | None = None) -> None:
         """Give the watcher the value now and after each change. Raise `Rejected` if it may not have it.
 

@@ -1,0 +1,336 @@
+"""Following, presence and broadcast against a real bus: lost messages, restarts, several gateways."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.e2e.client import Client, Refused
+from tests.integration.gateway.conftest import Connect, Gateways, configured
+from tests.integration.gateway.peer import NOW, Peer, played
+from tests.wait import eventually
+
+from events.bus import Bus
+from events.contracts import party
+from gateway import limits
+from gateway.main import Running, gateway
+from ops.embedded import Embedded
+
+
+async def positions(client: Client, count: int) -> list[float]:
+    return [(await client.expect(op="event"))["data"]["position"] for _ in range(count)]
+
+
+async def nothing_more(client: Client, op: str = "event") -> None:
+    """Everything sent before this answer has arrived."""
+    await client.ask("time")
+    assert not [frame for frame in client.inbox if frame["op"] == op]
+
+
+def channel(room: str) -> str:
+    return f"party:{room}"
+
+
+# Order, gaps, races.
+
+
+async def test_followers_get_each_commit_once_and_in_order(running: Running, peer: Peer, connect: Connect) -> None:
+    room = peer.room()
+    clients = [await connect(running, name) for name in ("Ada", "Ben")]
+    for client in clients:
+        followed = await client.ask("follow", channel=channel(room))
+        assert (followed["recovered"], followed["state"]) == (True, {"commits": 0})
+    for number in range(5):
+        await peer.commit(room, played(number), played(number + 0.5))
+    for client in clients:
+        assert await positions(client, 10) == [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5]
+
+
+async def test_what_happens_while_the_right_is_asked_for(running: Running, peer: Peer, connect: Connect) -> None:
+    room = peer.room()
+    await peer.commit(room, played(1))
+    ada = await connect(running)
+    peer.hold = asyncio.Event()
+    following = asyncio.create_task(ada.ask("follow", channel=channel(room)))
+    await eventually(lambda: peer.grants)
+    await peer.commit(room, played(2))
+    await peer.commit(room, played(3))
+    peer.hold.set()
+    assert (await following)["state"] == {"commits": 1}
+    assert await positions(ada, 2) == [2, 3]
+    await nothing_more(ada)
+
+
+async def test_leaving_while_the_right_is_asked_for(running: Running, peer: Peer, connect: Connect) -> None:
+    room = peer.room()
+    ada = await connect(running)
+    peer.hold = asyncio.Event()
+    following = asyncio.create_task(ada.ask("follow", channel=channel(room)))
+    await eventually(lambda: peer.grants)
+    assert (await ada.ask("unfollow", channel=channel(room)))["op"] == "ok"
+    peer.hold.set()
+    with pytest.raises(Refused, match="not-following"):
+        await following
+    await eventually(lambda: running.desk.channels.followers(channel(room)) == 0)
+    assert (await ada.ask("follow", channel=channel(room)))["op"] == "followed"
+
+
+async def test_a_lost_message_is_fetched_once_for_all_and_nobody_hears_anything_twice(
+    running: Running, peer: Peer, connect: Connect
+) -> None:
+    room = peer.room()
+    clients = [await connect(running, f"Guest {number}") for number in range(5)]
+    for client in clients:
+        await client.ask("follow", channel=channel(room))
+    asked = len(peer.grants)
+    for number in range(1, 6):
+        peer.record(room, played(number))
+    await peer.say(room, 0)
+    await peer.say(room, 0)
+    await peer.say(room, 3)
+    await peer.say(room, 4)
+    for client in clients:
+        assert await positions(client, 5) == [1, 2, 3, 4, 5]
+        await nothing_more(client)
+    assert [request.since is not None for _, request in peer.grants[asked:]] == [True]
+
+
+async def test_a_message_that_never_comes_is_missed_by_the_next_follower(
+    running: Running, peer: Peer, connect: Connect
+) -> None:
+    room = peer.room()
+    ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
+    await ada.ask("follow", channel=channel(room))
+    peer.record(room, played(1))
+    await ben.ask("follow", channel=channel(room))
+    assert await positions(ada, 1) == [1]
+    await nothing_more(ben)
+
+
+async def test_a_gap_is_mended_in_another_members_name_when_the_first_one_lost_its_right(
+    running: Running, peer: Peer, connect: Connect
+) -> None:
+    ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
+    room = peer.room(members={ada.user, ben.user})
+    for client in (ada, ben):
+        await client.ask("follow", channel=channel(room))
+    peer.rooms[room].members = {ben.user}
+    peer.record(room, played(1))
+    peer.record(room, played(2))
+    await peer.say(room, 1)
+    assert await positions(ben, 2) == [1, 2]
+    assert (await ada.expect(op="ended"))["reason"] == "not-a-member"
+
+
+async def test_a_restored_log_is_told_truthfully(running: Running, peer: Peer, connect: Connect) -> None:
+    room = peer.room()
+    ada = await connect(running)
+    first = await ada.ask("follow", channel=channel(room), id="f")
+    await peer.commit(room, played(1))
+    await positions(ada, 1)
+    await peer.touch()
+    peer.epoch = "e2"
+    peer.rooms[room].commits.clear()
+    await peer.touch()
+    again = await ada.expect(op="followed")
+    assert (again["id"], again["recovered"], again["state"]) == ("f", False, {"commits": 0})
+    assert again["position"].split(":")[1] != first["position"].split(":")[1]
+    await peer.commit(room, played(2))
+    assert (await ada.expect(op="event"))["position"].split(":")[1] == "e2"
+
+
+async def test_a_follower_whose_right_is_gone_after_a_restored_log(
+    running: Running, peer: Peer, connect: Connect
+) -> None:
+    room = peer.room()
+    ada = await connect(running)
+    await ada.ask("follow", channel=channel(room))
+    await peer.touch()
+    peer.epoch = "e2"
+    del peer.rooms[room]
+    await peer.touch()
+    assert (await ada.expect(op="ended"))["reason"] == "no-such-party"
+
+
+async def test_an_end_of_the_right_is_the_last_thing_told(running: Running, peer: Peer, connect: Connect) -> None:
+    room = peer.room()
+    ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
+    for client in (ada, ben):
+        await client.ask("follow", channel=channel(room))
+        await client.ask("track", channel=channel(room), meta={})
+    await ben.take(lambda frame: frame["op"] == "presence" and ben.user in frame["joined"])
+    await peer.commit(room, party.Left(uid=ada.user, private=True, at=NOW))
+    await peer.commit(room, played(1))
+    assert (await ada.expect(op="event"))["type"] == "party.left"
+    assert await ada.expect(op="ended") == {"op": "ended", "channel": channel(room), "reason": "left"}
+    assert await ben.take(lambda frame: frame["op"] == "presence" and frame["left"] == [ada.user])
+    await nothing_more(ada)
+    await peer.commit(room, party.Closed(by="host", reason="closed", at=NOW))
+    assert (await ben.expect(op="ended"))["reason"] == "closed"
+    await eventually(lambda: running.desk.channels.followers(channel(room)) == 0)
+
+
+# Several gateways.
+
+
+async def test_two_gateways_are_one(running: Running, another: Gateways, peer: Peer, connect: Connect) -> None:
+    room = peer.room()
+    async with another() as other:
+        ada, ben = await connect(running, "Ada"), await connect(other, "Ben")
+        for client in (ada, ben):
+            await client.ask("follow", channel=channel(room))
+        await peer.commit(room, played(1))
+        for client in (ada, ben):
+            assert await positions(client, 1) == [1]
+        await ada.ask("send", channel=channel(room), event="wave", data={"hand": "left"})
+        assert (await ben.expect(op="message"))["data"] == {"hand": "left"}
+        await nothing_more(ada, "message")
+        await ben.ask("track", channel=channel(room), meta={"seat": 4})
+        assert (await ada.expect(op="presence"))["joined"] == {ben.user: {"seat": 4}}
+        late = await connect(running, "Late")
+        assert (await late.ask("follow", channel=channel(room)))["present"] == {ben.user: {"seat": 4}}
+    assert (await ada.expect(op="presence"))["left"] == [ben.user]
+
+
+async def test_one_person_at_two_gateways_is_one_presence(
+    running: Running, another: Gateways, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = peer.room()
+    async with another() as other:
+        here = await connect(running, "Ada")
+        token = running.desk.guests.admit("Ben")[0]
+        one, two = await connect(running, token=token), await connect(other, token=token)
+        await here.ask("follow", channel=channel(room))
+        await one.ask("track", channel=channel(room), meta={"tab": 1})
+        assert (await here.expect(op="presence"))["joined"] == {one.user: {"tab": 1}}
+        await two.ask("track", channel=channel(room), meta={"tab": 2})
+        assert (await here.expect(op="presence"))["updated"] == {one.user: {"tab": 2}}
+        await two.close()
+        assert (await here.expect(op="presence"))["updated"] == {one.user: {"tab": 1}}
+
+
+async def test_clocks_of_two_gateways_agree(running: Running, another: Gateways, connect: Connect, peer: Peer) -> None:
+    async with another() as other:
+        one, two = await connect(running, "Ada"), await connect(other, "Ben")
+        times: list[dict[str, Any]] = [await client.ask("time") for client in (one, two, one)]
+        assert times[0]["t2"] <= times[1]["t1"] + 5
+        assert times[1]["t2"] <= times[2]["t1"] + 5
+        assert (running.desk.clock.uncertainty or 1) < 0.05
+
+
+async def test_a_crowd_is_only_counted(
+    running: Running, another: Gateways, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "COUNT_SECONDS", 0.2)
+    room = peer.room(presence="count")
+    async with another() as other:
+        ada, ben, cleo = await connect(running, "A"), await connect(other, "B"), await connect(running, "C")
+        assert (await ada.ask("follow", channel=channel(room)))["present"] == {"count": 0}
+        for client in (ben, cleo):
+            await client.ask("track", channel=channel(room), meta={"secret": True})
+        counted = {"op": "presence", "channel": channel(room), "count": 2}
+        assert await ada.take(lambda frame: frame["op"] == "presence" and frame["count"] == 2) == counted
+        await ben.close()
+        assert (await ada.take(lambda frame: frame["op"] == "presence" and frame["count"] == 1))["count"] == 1
+
+
+# What only some may do.
+
+
+async def test_rights_are_each_persons_own(running: Running, peer: Peer, connect: Connect) -> None:
+    ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
+    room = peer.room(members={ada.user})
+    await ada.ask("follow", channel=channel(room))
+    for op, fields in (("follow", {}), ("send", {"event": "hi"}), ("track", {})):
+        with pytest.raises(Refused, match="not-a-member"):
+            await ben.ask(op, channel=channel(room), **fields)
+
+
+async def test_who_only_follows_may_not_speak(running: Running, peer: Peer, connect: Connect) -> None:
+    room = peer.room(may=("follow",))
+    ada = await connect(running)
+    await ada.ask("follow", channel=channel(room))
+    for op, fields in (("send", {"event": "hi"}), ("track", {})):
+        with pytest.raises(Refused, match="not-allowed"):
+            await ada.ask(op, channel=channel(room), **fields)
+    peer.rooms[room].may = ("follow", "send")
+    await ada.ask("send", channel=channel(room), event="hi")
+
+
+async def test_a_lost_right_to_speak_is_noticed_in_the_background(
+    running: Running, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "RIGHT_SECONDS", 0.0)
+    room = peer.room()
+    ada = await connect(running)
+    await ada.ask("follow", channel=channel(room))
+    peer.rooms[room].may = ("follow",)
+
+    async def silenced() -> bool:
+        try:
+            await ada.ask("send", channel=channel(room), event="hi")
+        except Refused as error:
+            return error.code == "not-allowed"
+        return False
+
+    await eventually(silenced)
+
+
+async def test_somebody_may_speak_without_following(running: Running, peer: Peer, connect: Connect) -> None:
+    room = peer.room()
+    ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
+    await ben.ask("follow", channel=channel(room))
+    asked = len(peer.grants)
+    for _ in range(5):
+        await ada.ask("send", channel=channel(room), event="hi")
+        await ben.expect(op="message")
+    assert len(peer.grants) == asked + 1
+
+
+async def test_a_list_of_people_has_a_limit(
+    running: Running, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ROSTER_PEOPLE", 1)
+    room = peer.room()
+    await (await connect(running, "Ada")).ask("track", channel=channel(room))
+    with pytest.raises(Refused, match="presence-full"):
+        await (await connect(running, "Ben")).ask("track", channel=channel(room))
+
+
+# A bus that is restarted.
+
+
+async def test_nothing_is_lost_when_the_bus_is_restarted(own_servers: Embedded, connect: Connect) -> None:
+    bus = await Bus.connect(own_servers.nats_url(), "ops")
+    peer = Peer(bus)
+    await peer.start()
+    room = peer.room()
+    values = {"title": "old"}
+    peer.handlers["party.state"] = lambda args, context: dict(values)
+    async with gateway(configured(own_servers)) as one, gateway(configured(own_servers)) as two:
+        ada, ben = await connect(one, "Ada"), await connect(two, "Ben")
+        for client in (ada, ben):
+            await client.ask("follow", channel=channel(room))
+        await ben.ask("track", channel=channel(room), meta={"here": True})
+        assert (await ada.expect(op="presence"))["joined"]
+        await ada.ask("watch", id="w", fn="party.state", args={"party_id": room})
+        await peer.commit(room, played(1))
+        own_servers.nats.kill()
+        await eventually(lambda: not bus.connected and not one.bus.connected)
+        peer.record(room, played(2))
+        values["title"] = "new"
+        await asyncio.to_thread(own_servers.nats.restart)
+        await eventually(lambda: bus.connected, within=10)
+        for client in (ada, ben):
+            assert await positions(client, 2) == [1, 2]
+        assert (await ada.expect(op="value"))["value"] == {"title": "new"}
+        peer.record(room, played(3))
+        await peer.say(room)
+        for client in (ada, ben):
+            assert await positions(client, 1) == [3]
+        # The bucket was in memory: the rosters are there again all the same.
+        cleo = await connect(one, "Cleo")
+        assert (await cleo.ask("follow", channel=channel(room)))["present"] == {ben.user: {"here": True}}
+        assert not [frame for frame in ada.inbox if frame["op"] == "presence"]
+        await ben.close()
+        assert (await ada.expect(op="presence"))["left"] == [ben.user]
+    await bus.close()

@@ -1,5 +1,6 @@
 """Fills a new read-model schema from the log, beside the live one, and switches to it when it has caught up."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
@@ -9,9 +10,11 @@ import asyncpg
 from events import schema
 from events.definition import Service
 from events.log import Log
-from events.projection import LOG, TELEMETRY, Batches
+from events.projection import LOG, TELEMETRY, Batches, Fenced
 from events.runner import Source
 from events.vault import Vault
+
+TOGETHER_SECONDS = 0.1
 
 Progress = Callable[[str, int, int], None]
 """Told after each batch: the source, how far it is, and how far it goes."""
@@ -143,14 +146,20 @@ class Rebuild:
         An older schema is left to the replicas that still run the older code.
         """
         await self.prepare()
-        current = await self.current()
-        if current is not None and current.startswith(self._service.first_schema):
-            return current
         name = self._service.first_schema
-        await self.create(name)
-        await self.fill(name)
-        await self.switch(name)
-        return name
+        while True:
+            current = await self.current()
+            if current is not None and current.startswith(name):
+                return current
+            await self.create(name)
+            try:
+                await self.fill(name)
+            except Fenced:
+                # Another replica fills it, too, or uses it by now: look again, and go on from where it is.
+                await asyncio.sleep(TOGETHER_SECONDS)
+            else:
+                await self.switch(name)
+                return name
 
     def _owner(self) -> "_Connection":
         return _Connection(self._dsn, f"{self._service.name}_owner", "pg_catalog", durable=True)

@@ -22,6 +22,8 @@ class System:
     folder: Path
     port: int
     supervisor: "subprocess.Popen[bytes]"
+    output: Path
+    """What `matinee up` printed."""
 
     @property
     def http(self) -> str:
@@ -72,13 +74,15 @@ class System:
 def system_over(folder: Path, **environment: str) -> Iterator[System]:
     """Start everything over *folder* and stop it cleanly afterwards; *environment* adds settings."""
     port = free_port()
-    supervisor = subprocess.Popen(
-        [sys.executable, "-m", "ops", "up", "--data", str(folder), "--port", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env=os.environ | environment,
-    )
-    system = System(folder, port, supervisor)
+    output = folder.with_name(f"{folder.name}.out")
+    with output.open("wb") as printed:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "ops", "up", "--data", str(folder), "--port", str(port)],
+            stdout=printed,
+            stderr=subprocess.PIPE,
+            env=os.environ | environment,
+        )
+    system = System(folder, port, supervisor, output)
     try:
         eventually_now(lambda: supervisor.poll() is not None or system.ready(), within=60)
         if supervisor.poll() is not None:

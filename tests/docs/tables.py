@@ -1,0 +1,281 @@
+"""The tables of the guides that the code itself knows; `python -m tests.docs.tables` writes them anew."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
+from types import ModuleType
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+import typer
+from prometheus_client.metrics import MetricWrapperBase
+from tests.docs import pages
+from typer.core import TyperGroup, TyperOption
+
+import library.decider
+import library.queries
+import parties.decider
+import parties.queries
+from events import handle, jetstream, readmodel, runner, serving, settings, telemetry, timers, vault
+from events.contracts import CONTRACTS
+from events.contracts import library as library_contract
+from events.contracts import party as party_contract
+from events.messages import Event, tag_of
+from gateway import limits, metrics, protocol
+from gateway.catalogue import COMMAND_ERRORS, QUERY_ERRORS, Catalogue
+from gateway.errors import CLOSINGS, ERRORS, OTHER_CLOSINGS
+from gateway.settings import Settings
+from ops import child, streams
+from ops.cli import app
+
+Row = Sequence[str]
+
+
+def table(headings: Row, rows: Iterable[Row]) -> str:
+    lines = [headings, ["---"] * len(headings), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+# Limits.
+
+
+def _size(count: int) -> str:
+    return f"{count // 1024 // 1024} MiB" if count >= 1024 * 1024 else f"{count // 1024} KiB"
+
+
+def _hours(time: timedelta) -> str:
+    return f"{time.total_seconds() / 3600:.0f} h"
+
+
+def _most(kind: type, field: str) -> int:
+    """The bound that a contract sets on a field."""
+    described = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"][field]
+    bounds = [part for part in (described, *described.get("anyOf", ())) if {"maxLength", "maximum"} & part.keys()]
+    return int(bounds[0].get("maxLength") or bounds[0]["maximum"])
+
+
+def service_limits() -> Iterator[Row]:
+    """What the services and what they stand on are bounded by."""
+    presence = streams.declared_streams()["KV_PRESENCE"]["max_bytes"]
+    yield "Commands that wait for one aggregate, per replica", f"{handle.QUEUE}", "`busy`"
+    yield "Requests that one replica works on at once", f"{serving.IN_FLIGHT:,}", "`busy`"
+    yield "Races that one command may lose against other replicas", f"{handle.ATTEMPTS}", "`busy`"
+    yield "Wait for the log to take a commit", f"{jetstream.APPEND_SECONDS:.0f} s", "`timeout`"
+    yield "Commit", _size(jetstream.LARGEST_COMMIT), "`too-large`; nothing is stored"
+    yield "State of one aggregate", _size(handle.LARGEST_STATE), "a warning in the service's log"
+    yield "Snapshot of one aggregate", _size(handle.LARGEST_SNAPSHOT), "not kept: loading takes longer"
+    yield "Aggregates in memory per replica", f"{handle.CACHED:,}", "the least recently used one is loaded again"
+    yield (
+        "Command ids remembered per aggregate",
+        f"{handle.REMEMBERED} per person, {handle.ACTORS:,} people, {_hours(handle.REMEMBERED_FOR)}",
+        "an older key is decided anew",
+    )
+    yield "Commits handed to who resumes", f"{serving.MISSED:,}", "`recovered: false`: start from `state`"
+    yield "Wait of a query for `after`", f"{readmodel.WAIT_SECONDS:.0f} s", "`position-not-reached`"
+    yield "Time for one query's SQL", f"{readmodel.QUERY_SECONDS:.0f} s", "`unavailable`"
+    yield "Database connections for queries per replica", f"{readmodel.POOL}", "the others wait their turn"
+    yield "Timers sent at once", "100", f"the rest in the next {timers_pause()} ms"
+    yield "Keys of people in memory", f"{vault.REMEMBERED:,}, {vault.FRESH_FOR:.0f} s", "read again from the vault"
+    yield "Presence bucket", _size(presence), "the oldest rosters go and are written again"
+    yield "Log file of a process on one machine", f"{child._LOG_LIMIT // 1_000_000} MB", "moved to `<name>.log.1`"
+    yield "Members of a party", f"{parties.decider.MEMBERS:,}", "`party-full`"
+    yield "Members up to whom presence lists people", f"{parties.queries.LISTED}", "above, presence is a count"
+    yield "Members in the state of `followed`", f"{parties.queries.ROOM_MEMBERS}", "the rest by `party.members`"
+    yield "Page of `party.members`", f"{_most(party_contract.Members, 'limit')}", "`invalid-argument`"
+    lengths = [f"{_most(party_contract.Open, field):,}" for field in ("title", "media", "name")]
+    yield "Title, media, name of a party", f"{', '.join(lengths)} characters", "`invalid-argument`"
+    yield "Party in which nothing happens", _hours(party_contract.EXPIRES_AFTER), "it closes: `expired`"
+    yield "Position or length in a video", f"{_most(library_contract.Report, 'position'):,} s", "`invalid-argument`"
+    yield "Page of a library list", f"{_most(library_contract.ContinueWatching, 'limit')}", "`invalid-argument`"
+    yield "Episodes in one `library.title`", f"{library.queries.ITEMS:,}", "the first ones are shown"
+    yield "Name of a device", f"{_most(library_contract.Report, 'device')} characters", "`invalid-argument`"
+    yield "Devices remembered per title", f"{library.decider.DEVICES}", "the one heard of longest ago is forgotten"
+    yield (
+        "Completed episodes remembered per title",
+        f"{library.decider.REMEMBERED:,}",
+        "a late report of an older one may complete it twice",
+    )
+
+
+def timers_pause() -> str:
+    assert "limit 100" in timers.DUE
+    return f"{runner.TIMER_SECONDS * 1000:.0f}"
+
+
+def limits_table() -> str:
+    return table(("what", "limit", "at the limit"), [*limits.TABLE, *service_limits()])
+
+
+# Settings.
+
+
+def _described(kind: type) -> dict[str, str]:
+    """The docstring below each field."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for field, below in zip(body.body, body.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            assert isinstance(field.target, ast.Name)
+            found[field.target.id] = " ".join(str(below.value.value).split())
+    return found
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return "the host's name"
+    if field.default is msgspec.NODEFAULT:
+        return "required"
+    if isinstance(field.default, bool):
+        return f"`{str(field.default).lower()}`"
+    return "" if field.default in (None, "") else f"`{_plain(field.default)}`"
+
+
+def _plain(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _choices(kind: Any) -> str:
+    return f"{' or '.join(f'`{choice}`' for choice in get_args(kind))}." if get_origin(kind) is Literal else ""
+
+
+def settings_table(kind: type[msgspec.Struct], beyond: type[msgspec.Struct] | None = None) -> str:
+    known = {field.name for field in msgspec.structs.fields(beyond)} if beyond else set()
+    described: dict[str, str] = {}
+    for each in reversed(kind.__mro__):
+        if issubclass(each, msgspec.Struct) and each is not msgspec.Struct:
+            described |= _described(each)
+    rows = [
+        (f"`{field.encode_name}`", _default(field), described.get(field.name) or _choices(field.type))
+        for field in msgspec.structs.fields(kind)
+        if field.name not in known
+    ]
+    return table(("variable", "default", "meaning"), rows)
+
+
+def commands_table() -> str:
+    """Every command of `matinee` with what it takes."""
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    rows = []
+    for name, command in group.commands.items():
+        for option in command.params:
+            if not isinstance(option, TyperOption) or option.name == "help":
+                continue
+            default = "" if option.default in (None, False) else f"`{option.default}`"
+            default = "required" if option.required else default
+            variable = f"`{option.envvar}`" if option.envvar else ""
+            rows.append((f"`{name}`", f"`{option.opts[-1]}`", variable, default, option.help or ""))
+    return table(("command", "option", "variable", "default", "meaning"), rows)
+
+
+# Errors and close codes.
+
+
+def _whose(code: str) -> str:
+    """The functions that name it, unless all of them may answer it."""
+    functions = Catalogue().functions.values()
+    named = [f"`{function.name}`" for function in functions if code in function.type.errors]
+    if code in COMMAND_ERRORS and code in QUERY_ERRORS:
+        return "any function"
+    if code in COMMAND_ERRORS:
+        return "any command"
+    if code in QUERY_ERRORS:
+        return "any query"
+    return ", ".join(named)
+
+
+def errors_table() -> str:
+    """The last column is the page's own, see `pages.with_tables`."""
+    rows = [(f"`{code}`", str(status), words, _whose(code), "") for code, (status, words) in ERRORS.items()]
+    return table(("code", "status", "words", "from", "what a client does"), rows)
+
+
+def closings_table() -> str:
+    rows = [(str(code), f"`{reason}`" if reason else "", then) for code, reason, then in (*OTHER_CLOSINGS, *CLOSINGS)]
+    return table(("code", "reason", "what a client does"), sorted(rows))
+
+
+# Frames, functions and events.
+
+
+def _first(words: str | None) -> str:
+    return " ".join((words or "").split("\n\n")[0].split())
+
+
+def _fields(frame: type[msgspec.Struct]) -> str:
+    optional = {field.name for field in msgspec.structs.fields(frame) if not field.required}
+    names = [
+        f"`{field.encode_name}`{'?' if field.name in optional and issubclass(frame, protocol.ClientFrame) else ''}"
+        for field in sorted(msgspec.structs.fields(frame), key=lambda field: field.name != "id")
+    ]
+    return ", ".join(names)
+
+
+def frames_table(frames: Iterable[type[msgspec.Struct]]) -> str:
+    rows = [(f"`{frame.__struct_config__.tag}`", _fields(frame), _first(frame.__doc__)) for frame in frames]
+    return table(("op", "fields", "meaning"), rows)
+
+
+def functions_table() -> str:
+    functions = Catalogue().functions.values()
+    rows = [
+        (f"`{function.name}`", "query" if function.is_query else "command", _first(function.type.__doc__))
+        for function in functions
+    ]
+    return table(("function", "kind", "meaning"), rows)
+
+
+def _public_events(contract: ModuleType) -> Iterator[Row]:
+    events: tuple[type[Event], ...] = contract.EVENTS
+    for event in events:
+        if event.public and contract.CHANNEL is not None:
+            fields = ", ".join(f"`{field}`" for field in event.public)
+            yield f"`{contract.CHANNEL.kind}`", f"`{tag_of(event)}`", fields, _first(event.__doc__)
+
+
+def events_table() -> str:
+    rows = [row for contract in CONTRACTS for row in _public_events(contract)]
+    return table(("channel", "type", "data", "meaning"), rows)
+
+
+# Metrics.
+
+
+def metrics_table(module: ModuleType) -> str:
+    rows = []
+    for metric in vars(module).values():
+        if isinstance(metric, MetricWrapperBase):
+            family = next(iter(metric.describe()))
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            labels = ", ".join(f"`{label}`" for label in metric._labelnames)
+            rows.append((f"`{name}`", family.type, labels, family.documentation))
+    return table(("metric", "kind", "labels", "meaning"), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "limits": limits_table,
+    "settings": lambda: settings_table(settings.Common),
+    "service-settings": lambda: settings_table(settings.ServiceSettings, beyond=settings.Common),
+    "gateway-settings": lambda: settings_table(Settings, beyond=settings.Common),
+    "commands": commands_table,
+    "errors": errors_table,
+    "closings": closings_table,
+    "client-frames": lambda: frames_table(protocol.CLIENT_FRAMES),
+    "server-frames": lambda: frames_table(protocol.SERVER_FRAMES),
+    "functions": functions_table,
+    "events": events_table,
+    "service-metrics": lambda: metrics_table(telemetry),
+    "gateway-metrics": lambda: metrics_table(metrics),
+}
+
+
+def made() -> dict[str, str]:
+    return {name: make() for name, make in TABLES.items()}
+
+
+if __name__ == "__main__":
+    for page in pages.GUIDES:
+        page.write_text(pages.with_tables(page, made()))

@@ -33,7 +33,7 @@ def main() -> None:
     for name in asked.names or BENCHES:
         report = uvloop.run(_run(BENCHES[name], Options(asked.quick, asked.profile)))
         for process, samples in report.profiles.items():
-            profiles.show(console, process, samples)
+            profiles.show(process, samples)
         report.show(console)
 
 

@@ -7,28 +7,28 @@ from rich.table import Table
 
 from bench.system import Samples
 
-SHOWN = 18
-IDLE = ("runners.py", "runpy.py", "sampler.py", "__main__.py", "service.py:run", "uvloop/__init__.py")
+SHOWN = 30
+WIDTH = 170
+BELOW = ("runpy", "runners.py", "sampler.py", "__main__.py", ":main", "service.py:run", "uvloop/__init__.py")
 """What stands below everything else on the stack says nothing."""
 
 
-def show(console: Console, name: str, samples: Samples) -> None:
-    total = sum(count for _, count in samples.own)
-    if not total:
+def show(name: str, samples: Samples) -> None:
+    if not samples.samples:
         return
-    console.print(f"\n{name}: {total} samples of processor time", highlight=False)
+    console = Console(width=WIDTH)
+    console.print(f"\n{name}: {samples.samples} samples of processor time", highlight=False)
     table = Table(box=None, pad_edge=False)
-    for heading, justify in (
-        ("itself", "right"),
-        ("function", "left"),
-        ("with callees", "right"),
-        ("function", "left"),
-    ):
-        table.add_column(heading, justify="right" if justify == "right" else "left", overflow="fold")
-    whole = [(function, count) for function, count in samples.whole if not any(idle in function for idle in IDLE)]
-    for (own, count), (all_in, counted) in zip(samples.own[:SHOWN], whole[:SHOWN], strict=False):
-        table.add_row(f"{count / total:.1%}", own, f"{counted / total:.1%}", all_in)
+    for heading in ("itself", "function", "with callees", "function"):
+        table.add_column(heading, no_wrap=True)
+    whole = [(function, count) for function, count in samples.whole if not any(below in function for below in BELOW)]
+    for (own, count), (caller, counted) in zip(samples.own[:SHOWN], whole[:SHOWN], strict=False):
+        table.add_row(_percent(count, samples), own, _percent(counted, samples), caller)
     console.print(table)
+
+
+def _percent(count: int, samples: Samples) -> str:
+    return f"{count / samples.samples:6.1%}"
 
 
 def processors(shares: Mapping[str, float]) -> str:

@@ -32,7 +32,8 @@ class Sampler:
         signal.setitimer(signal.ITIMER_PROF, every, every)
         if not self._running:
             with open(self._path, "w") as file:
-                json.dump({"own": self._own.most_common(60), "whole": self._whole.most_common(120)}, file)
+                own, whole = self._own.most_common(60), self._whole.most_common(120)
+                json.dump({"samples": self._own.total(), "own": own, "whole": whole}, file)
             self._own.clear()
             self._whole.clear()
 

@@ -31,6 +31,7 @@ SAMPLED = ("gateway", "parties", "library")
 class Samples(msgspec.Struct):
     """What the sampler of one process wrote: functions with how often they were seen."""
 
+    samples: int
     own: list[tuple[str, int]]
     whole: list[tuple[str, int]]
 
@@ -153,7 +154,7 @@ def samples_in(path: Path) -> Samples:
         with contextlib.suppress(OSError, msgspec.DecodeError):
             return msgspec.json.decode(path.read_bytes(), type=Samples)
         time.sleep(0.05)
-    return Samples([], [])
+    return Samples(0, [], [])
 
 
 def share(before: Mapping[str, float], after: Mapping[str, float], seconds: float) -> dict[str, float]:

@@ -22,6 +22,8 @@ POOL = 8
 WAIT_SECONDS = 1.0
 """How long a query waits for the position that it was asked to be after."""
 POINTER_SECONDS = 1.0
+SWITCH_SECONDS = 5.0
+"""A new schema is read as soon as a runner projects into it, or after so long without one."""
 KEEP_OLD_SECONDS = 60.0
 """A pool on the schema before a switch is kept so long, for queries that are under way."""
 QUERY_SECONDS = 5.0
@@ -64,6 +66,9 @@ class ReadModels:
         self._pool: asyncpg.Pool[Any] | None = None
         self._seen = (0, 0)
         self._moved = asyncio.Condition()
+        self._projected = ""
+        """The schema that the newest notice was about."""
+        self._elsewhere = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
         self.schema = ""
 
@@ -71,28 +76,45 @@ class ReadModels:
         """Read from *name* from now on."""
         old, self._pool = self._pool, await connect(self._dsn, f"{self._service}_reader", name, POOL)
         self.schema = name
-        self._seen = await _reached(self._pool)
+        async with self._moved:
+            self._seen = await _reached(self._pool)
+            self._moved.notify_all()
         if old is not None:
             task = asyncio.create_task(_close_later(old))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
     async def follow_pointer(self) -> None:
-        """Notice within a second that a rebuild has switched the schema. Runs for ever."""
+        """Notice that a rebuild has switched the schema. Runs for ever."""
+        waited = 0.0
         while True:
-            await asyncio.sleep(POINTER_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POINTER_SECONDS):
+                    await self._elsewhere.wait()
+            self._elsewhere.clear()
             try:
-                assert self._pool is not None
-                name = await schema.current(self._pool, self._service)
-                if name and name != self.schema:
+                name = await self._current()
+                if name == self.schema:
+                    waited = 0.0
+                elif name == self._projected or waited >= SWITCH_SECONDS:
                     await self.open(name)
                     log.info("read models switched", schema=name)
+                else:
+                    waited += POINTER_SECONDS
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
                 log.warning("database not reachable", reason=str(error) or type(error).__name__)
 
+    async def _current(self) -> str:
+        assert self._pool is not None
+        return await schema.current(self._pool, self._service) or self.schema
+
     async def notice(self, notice: Notice) -> None:
         """The projection moved, here or on another replica."""
-        if notice.epoch != self._epoch or notice.schema != self.schema:
+        if notice.epoch != self._epoch:
+            return
+        self._projected = notice.schema
+        if notice.schema != self.schema:
+            self._elsewhere.set()
             return
         async with self._moved:
             self._seen = notice.end  # less than before when a crash of the database undid something

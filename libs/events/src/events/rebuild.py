@@ -80,7 +80,7 @@ class Rebuild:
             for source, stream in ((LOG, self._log), (TELEMETRY, self._heartbeats)):
                 if stream is None:
                     continue
-                while (end := upto[source] if upto else await stream.head()) > at[source]:
+                while (end := await _end(stream, upto[source] if upto else None)) > at[source]:
                     async for commits in stream.tail(at[source]):
                         wanted = [commit for commit in commits if upto is None or commit.sequence <= end]
                         if wanted:
@@ -166,6 +166,12 @@ class Rebuild:
 
     def _writer(self, name: str) -> "_Connection":
         return _Connection(self._dsn, f"{self._service.name}_writer", name, durable=False)
+
+
+async def _end(stream: Source, upto: int | None) -> int:
+    """Where to stop: at *upto* or at the stream's end, which may lie before it when the last commits were erased."""
+    head = await stream.head()
+    return head if upto is None else min(head, upto)
 
 
 class _Connection:

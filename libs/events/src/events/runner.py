@@ -81,7 +81,7 @@ class Runner:
     async def run(self) -> None:
         """For ever."""
         while True:
-            pool = None
+            pool, pause = None, AFTER_TROUBLE_SECONDS
             try:
                 pool = await connect(self._dsn, f"{self._service}_writer", self._service, 4)
                 await self._lead(pool)
@@ -93,7 +93,10 @@ class Runner:
                 Rejected,
             ) as group:
                 log.warning("projection interrupted", reason=_reason(group))
-            except* (Fenced, _Switched) as group:
+            except* _Switched as group:
+                log.info("projection starts over", reason=_reason(group))
+                pause = 0.0
+            except* Fenced as group:
                 log.info("projection starts over", reason=_reason(group))
             except* Hole as group:
                 log.error("projection stopped at a hole in the log", reason=_reason(group))
@@ -101,7 +104,7 @@ class Runner:
                 telemetry.leading.labels(self._service).set(0)
                 if pool is not None:
                     pool.terminate()
-            await asyncio.sleep(AFTER_TROUBLE_SECONDS)
+            await asyncio.sleep(pause)
 
     async def release(self) -> None:
         """Give the lease back at shutdown, so that another replica need not wait for it to expire."""

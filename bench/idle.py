@@ -21,7 +21,7 @@ SETTLE_SECONDS = 1.5
 
 
 async def run(options: Options) -> Report:
-    sockets, warm = options.size(SOCKETS, 20), options.size(WARM, 10)
+    sockets, warm, settling = options.size(SOCKETS, 20), options.size(WARM, 10), options.size(SETTLE_SECONDS, 0.1)
     report = Report(
         "idle", f"{sockets} signed-in sockets that say nothing, opened in {STEPS} steps after {warm} others"
     )
@@ -34,11 +34,11 @@ async def run(options: Options) -> Report:
                 for n in range(CLIENTS)
             ]
             await _open(system, clients, warm)
-            sizes = [await _settled(system)]
+            sizes = [await _settled(system, settling)]
             with system.sampled() as found:
                 for _ in range(STEPS):
                     await _open(system, clients, sockets // STEPS)
-                    sizes.append(await _settled(system))
+                    sizes.append(await _settled(system, settling))
     report.profiles = found
     steps = [(after - before) / (sockets / STEPS) for before, after in itertools.pairwise(sizes)]
     whole = (sizes[-1] - sizes[0]) / sockets
@@ -56,9 +56,9 @@ async def _open(system: Matinee, clients: list[Peer], count: int) -> None:
     await asyncio.gather(*(client.ask(json.dumps(part)) for client, part in zip(clients, parts, strict=True)))
 
 
-async def _settled(system: Matinee) -> float:
+async def _settled(system: Matinee, seconds: float) -> float:
     """KiB that are the gateway's own, or its share of what it shares, after what was begun has been done."""
-    await asyncio.sleep(SETTLE_SECONDS)
+    await asyncio.sleep(seconds)
     return _size(system.pid("gateway"))
 
 

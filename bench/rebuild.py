@@ -73,23 +73,23 @@ class Recorder:
 
 async def run(options: Options) -> Report:
     few, many = options.size(200, 2), options.size(2_000, 5)
-    rounds = options.size(3, 1)
+    rounds = options.size((3, 2), (1, 1))
     report = Report(
         "rebuild",
         f"`matinee replay` of {few * history.EVENTS:,} and of {many * history.EVENTS:,} events in {many:,} parties, "
-        f"{rounds} times each, in turn with the same rows written by `unnest` alone",
+        f"{rounds[0]} and {rounds[1]} times, the latter in turn with the same rows written by `unnest` alone",
     )
     with matinee(profiling=options.profile) as system:
         settings = settings_of(SERVICE, system.folder)
         async with stores(definition(SERVICE), settings) as opened:
             await _fill(opened, 0, few)
             await _projected(opened)
-            small = [few * history.EVENTS / await _replay(system) for _ in range(rounds)]
+            small = [few * history.EVENTS / await _replay(system) for _ in range(rounds[0])]
             await _fill(opened, few, many - few)
             await _projected(opened)
             batches = await _recorded(opened, settings.database_url)
             large, rows = [], []
-            for _ in range(rounds):
+            for _ in range(rounds[1]):
                 large.append(many * history.EVENTS / await _replay(system))
                 rows.append(many * history.EVENTS / await _upserted(opened, settings.database_url, batches))
         if options.profile:

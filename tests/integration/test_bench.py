@@ -1,0 +1,65 @@
+"""Every bench runs, with numbers too small to mean anything, and says what it promises to say."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bench.__main__ import BENCHES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FIGURES = {
+    "fanout": {"broadcast_deliveries_per_s", "play_p50_ms", "play_p99_ms"},
+    "commands": {"commands_per_s", "p50_ms", "p99_ms"},
+    "rebuild": {"events_per_s", "events_per_s_small"},
+    "live": {"p50_ms", "p95_ms"},
+    "idle": {"kb_per_socket"},
+}
+RATIOS = {"fanout": {"raw"}, "commands": {"eventsourcing", "jetstream"}, "rebuild": {"upsert"}}
+
+
+class Outcome(msgspec.Struct, forbid_unknown_fields=True):
+    bench: str
+    figures: dict[str, float]
+    ratios: dict[str, float]
+
+
+async def test_each_bench_ends_with_one_line_of_json_that_names_its_figures() -> None:
+    outcomes = dict(zip(BENCHES, await asyncio.gather(*map(_quick, BENCHES)), strict=True))
+
+    assert set(outcomes) == set(FIGURES)
+    for name, outcome in outcomes.items():
+        assert outcome.bench == name
+        assert set(outcome.figures) == FIGURES[name]
+        # Socket.IO comes from npm, which may be missing or have no registry to ask.
+        assert set(outcome.ratios) - ({"socketio"} if name == "fanout" else set()) == RATIOS.get(name, set())
+        assert all(ratio > 0 for ratio in outcome.ratios.values())
+
+
+async def test_an_unknown_bench_is_refused_by_name() -> None:
+    process = await _bench("nonsense")
+    _, complaint = await process.communicate()
+
+    assert process.returncode == 2
+    assert "there is no bench nonsense" in complaint.decode()
+
+
+@pytest.mark.parametrize("name", BENCHES)
+def test_a_bench_has_a_page(name: str) -> None:
+    assert f"## {name}\n" in (ROOT / "docs" / "benchmarks.md").read_text()
+
+
+async def _quick(name: str) -> Outcome:
+    process = await _bench(name, "--quick")
+    said, complaint = await process.communicate()
+    assert process.returncode == 0, complaint.decode()
+    return msgspec.json.decode(said.splitlines()[-1], type=Outcome)
+
+
+async def _bench(*words: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=ROOT
+    )

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-
 from bench.__main__ import BENCHES
 
 ROOT = Path(__file__).resolve().parents[2]

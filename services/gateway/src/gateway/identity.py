@@ -43,7 +43,7 @@ class Ids:
 
 def fingerprint(canonical: bytes) -> str:
     """Of arguments, so that a key used with others is noticed."""
-    return _base32(hashlib.blake2b(canonical, digest_size=20).digest())[:16]
+    return hashlib.blake2b(canonical, digest_size=10).hexdigest()
 
 
 def _base32(digest: bytes) -> str:

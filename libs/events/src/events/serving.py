@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -34,6 +34,10 @@ IN_FLIGHT = 4_096
 """Requests that one replica works on at once; the next one is told `busy`."""
 MISSED = 1_000
 """Commits that a grant hands on at most; who missed more starts from the state."""
+MISSED_BYTES = 512 * 1024
+"""The same in bytes."""
+LARGEST_ANSWER = 1_000_000
+"""The bus carries 1 MiB, headers included."""
 CONTEXT = "Matinee-Context"
 AFTER = "Matinee-After"
 
@@ -87,14 +91,9 @@ class Server:
         headers = msg.headers or {}
         with telemetry.span(msg.subject, headers, SpanKind.SERVER):
             try:
-                context = _contexts.decode(headers.get(CONTEXT, ""))
-                if context.deadline and context.deadline < time.time():
-                    raise Rejected("deadline-exceeded")
-                answer = await handler(name, msg, context)
+                answer = await handler(name, msg, _context(headers))
             except Rejected as refusal:
                 answer = Answer(error=Fault(refusal.code, refusal.details))
-            except msgspec.DecodeError as error:
-                answer = Answer(error=Fault("bad-context", {"reason": str(error)}))
             except Exception:
                 log.exception("request failed", subject=msg.subject)
                 answer = Answer(error=Fault("internal"))
@@ -103,8 +102,12 @@ class Server:
     async def _reply(self, msg: Msg, answer: Answer) -> None:
         if not msg.reply:
             return
+        body = _encoder.encode(answer)
+        if len(body) > LARGEST_ANSWER:
+            log.error("answer too large", subject=msg.subject, bytes=len(body))
+            body = _encoder.encode(Answer(error=Fault("too-large", {"bytes": len(body), "limit": LARGEST_ANSWER})))
         try:
-            await self._bus.publish(msg.reply, _encoder.encode(answer))
+            await self._bus.publish(msg.reply, body)
         except Unavailable:
             log.warning("answer lost: the bus is away", subject=msg.subject)
 
@@ -114,11 +117,12 @@ class Server:
             raise Rejected("unknown-function", function=function[:100])
         if kind.internal and context.actor != f"system:{self._service.name}":
             raise Rejected("unknown-function", function=function)
-        outcome = "ok"
+        outcome = "internal"
         started = time.perf_counter()
         try:
             command = arguments(kind, msg.data)
             done = await self._aggregates.execute(command, context)
+            outcome = "ok"
         except Rejected as refusal:
             outcome = refusal.code
             raise
@@ -132,7 +136,7 @@ class Server:
         kind = self._queries.get(function)
         if kind is None:
             raise Rejected("unknown-function", function=function[:100])
-        outcome = "ok"
+        outcome = "internal"
         started = time.perf_counter()
         try:
             query = arguments(kind, msg.data)
@@ -141,6 +145,7 @@ class Server:
             value, position = await self._models.ask(
                 lambda db: answering(db, query, context), Position.parse(after) if after else None
             )
+            outcome = "ok"
         except Rejected as refusal:
             outcome = refusal.code
             raise
@@ -167,17 +172,35 @@ class Server:
         wanted = Position.parse(since) if since is not None else position
         recovered = (wanted.context, wanted.epoch) == (position.context, position.epoch)
         commits = await self._log.read(key, wanted.sequence if recovered else position.sequence)
-        if len(commits) > MISSED:
-            recovered, commits = False, [commit for commit in commits if commit.sequence > position.sequence][:MISSED]
+        stored = [self._stored(commit) for commit in commits]
+        if not _few(stored):
+            recovered, stored = False, [commit for commit in stored if commit.sequence > position.sequence]
+            while not _few(stored):
+                stored = stored[: len(stored) // 2]
         return Grant(
             may=granted.may,
             position=str(position),
             state=msgspec.Raw(_encoder.encode(granted.state)),
-            commits=tuple(self._stored(commit) for commit in commits),
+            commits=tuple(stored),
             recovered=recovered,
-            last=commits[-1].sequence if commits else newest,
+            last=stored[-1].sequence if stored else newest,
             presence=granted.presence,
         )
 
     def _stored(self, commit: Commit) -> StoredCommit:
         return StoredCommit(commit.sequence, commit.at, msgspec.Raw(self._codec.encode(commit.events)))
+
+
+def _context(headers: Mapping[str, str]) -> Context:
+    try:
+        context = _contexts.decode(headers.get(CONTEXT, ""))
+    except msgspec.DecodeError as error:
+        raise Rejected("bad-context", reason=str(error)) from error
+    if context.deadline and context.deadline < time.time():
+        raise Rejected("deadline-exceeded")
+    return context
+
+
+def _few(commits: Sequence[StoredCommit]) -> bool:
+    """Whether one grant may hand on so much."""
+    return len(commits) <= MISSED and sum(len(memoryview(commit.events)) for commit in commits) <= MISSED_BYTES

@@ -100,7 +100,7 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
         doors = Http(desk, sockets, health)
         # Cancelling handlers lets go of event streams as soon as their readers have gone.
         runner = web.AppRunner(
-            doors.app(), access_log=None, shutdown_timeout=limits.DRAIN_SECONDS, handler_cancellation=True
+            doors.app(), access_log=None, shutdown_timeout=limits.CLEANUP_SECONDS, handler_cancellation=True
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

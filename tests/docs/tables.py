@@ -26,6 +26,7 @@ from events.messages import Event, tag_of
 from gateway import limits, metrics, protocol
 from gateway.catalogue import COMMAND_ERRORS, QUERY_ERRORS, Catalogue
 from gateway.errors import CLOSINGS, ERRORS, OTHER_CLOSINGS
+from gateway.issuers import Issuer
 from gateway.settings import Settings
 from ops import child, streams
 from ops.cli import app
@@ -155,6 +156,21 @@ def settings_table(kind: type[msgspec.Struct], beyond: type[msgspec.Struct] | No
     return table(("variable", "default", "meaning"), rows)
 
 
+def issuers_table() -> str:
+    """What an entry of `MATINEE_ISSUERS` may say."""
+    described = _described(Issuer)
+    rows = [
+        (f"`{field.name}`", "required" if field.required else _as_json(field.default), described[field.name])
+        for field in msgspec.structs.fields(Issuer)
+    ]
+    return table(("field", "default", "meaning"), rows)
+
+
+def _as_json(value: Any) -> str:
+    """Empty for what is simply not given."""
+    return "" if value is msgspec.NODEFAULT or value in (None, (), {}) else f"`{msgspec.json.encode(value).decode()}`"
+
+
 def commands_table() -> str:
     """Every command of `matinee` with what it takes."""
     group = typer.main.get_command(app)
@@ -260,6 +276,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "settings": lambda: settings_table(settings.Common),
     "service-settings": lambda: settings_table(settings.ServiceSettings, beyond=settings.Common),
     "gateway-settings": lambda: settings_table(Settings, beyond=settings.Common),
+    "issuers": issuers_table,
     "commands": commands_table,
     "errors": errors_table,
     "closings": closings_table,

@@ -143,7 +143,7 @@ def _stream(function: Function, parameters: list[Json]) -> Json:
         "operationId": f"{function.name}.watch",
         "tags": [function.context],
         "summary": f"{_doc(function.type)} Now and after each change.",
-        "parameters": parameters,
+        "parameters": [*parameters, _header("Matinee-After", "Begin at or after this position.")],
         "responses": {
             "200": {
                 "description": "Server-sent events",

@@ -55,7 +55,7 @@ class Health:
         return Readiness(
             ready=all(checks.values()),
             checks=checks,
-            heard={context: round(now - at, 1) for context, at in self._notices.heard.items()},
+            heard={context: round(now - at, 1) for context, at in sorted(self._notices.heard.items())},
             issuers=self._auth.health,
         )
 

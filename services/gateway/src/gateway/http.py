@@ -170,7 +170,7 @@ class Http:
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         function, query = self._asked(request)
         watcher = StreamWatcher(await self._who(request))
-        await self._desk.watches.add(watcher, function, query)
+        await self._desk.watches.add(watcher, function, query, request.headers.get("Matinee-After"))
         task = asyncio.current_task()
         assert task is not None
         self._streams.add(task)

@@ -54,8 +54,11 @@ class Issuer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     issuer: Annotated[str, Meta(min_length=1, max_length=512)]
     """Compared to `iss` exactly."""
     kind: Literal["oidc", "clerk", "supabase", "ave"] = "oidc"
+    """Brings along what is known of a vendor's tokens."""
     algorithms: Annotated[tuple[Algorithm, ...], Meta(min_length=1)] = ("RS256",)
+    """With which a token may be signed, whatever it says itself."""
     audience: Texts = ()
+    """One or several; `aud` must name one of them."""
     any_audience: bool = False
     """Accept tokens that were made for anybody; needed where there is neither an audience nor authorized parties."""
     authorized_parties: tuple[str, ...] = ()
@@ -69,12 +72,17 @@ class Issuer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     subject: str | None = None
     """A pattern for `sub`."""
     name: Path = "name"
+    """The claim with the display name."""
     roles: tuple[Roles, ...] = ()
+    """Which claims give which roles: `claim`, and a `map` from its values to roles."""
     leeway: Annotated[float, Meta(ge=0, le=60)] = 5.0
+    """Seconds by which the issuer's clock may differ."""
     jwks: str | Mapping[str, Any] | None = None
     """A URL, a `data:` URL, or the key set itself. Without any source of keys the discovery document tells it."""
     pem: str | None = None
+    """The public key itself, instead of `jwks`."""
     secret: str | None = None
+    """For HS algorithms alone; 32 bytes at least."""
 
     def __post_init__(self) -> None:
         if self.issuer == GUESTS:

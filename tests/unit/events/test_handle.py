@@ -34,7 +34,15 @@ from tests.wait import eventually
 
 from events.codec import Codec
 from events.decider import Decider
-from events.handle import QUEUE, REMEMBERED, SNAPSHOT_EVERY, Aggregates, Done
+from events.handle import (
+    MOST_REMEMBERED,
+    QUEUE,
+    REMEMBERED,
+    SENT_AGAIN_WITHIN,
+    SNAPSHOT_EVERY,
+    Aggregates,
+    Done,
+)
 from events.log import Commit, Hole, Unclear, Write
 from events.memory import MemoryLog, MemorySnapshots, MemoryTelemetry
 from events.messages import Command, Context, Event, Key, Rejected
@@ -200,20 +208,47 @@ async def test_a_command_is_remembered_for_a_day(log: TrickyLog) -> None:
 
 
 async def test_a_command_is_remembered_through_31_newer_ones_of_its_actor(log: TrickyLog) -> None:
-    aggregates, first = await opened(log, 0), by()
+    aggregates, first, later = await opened(log, 0), by(), SENT_AGAIN_WITHIN.total_seconds() + 1
     await aggregates.execute(Deposit(account_id="a", amount=1), first)
     for _ in range(REMEMBERED - 1):
-        await aggregates.execute(Deposit(account_id="a", amount=1), by())
+        await aggregates.execute(Deposit(account_id="a", amount=1), by(after=later))
     for n in range(2 * REMEMBERED):
-        await aggregates.execute(Deposit(account_id="a", amount=1), by(actor=f"bob {n % 2}"))
+        await aggregates.execute(Deposit(account_id="a", amount=1), by(actor=f"bob {n % 2}", after=later))
 
     for one in (aggregates, replica(log)):
         assert (await one.execute(Deposit(account_id="a", amount=1), first)).repeated
 
-    await aggregates.execute(Deposit(account_id="a", amount=1), by())
+    await aggregates.execute(Deposit(account_id="a", amount=1), by(after=later))
     before = await balance(log)
     assert not (await aggregates.execute(Deposit(account_id="a", amount=1), first)).repeated
     assert await balance(log) == before + 1
+
+
+async def test_commands_that_are_sent_again_while_they_queue_take_effect_once(log: TrickyLog) -> None:
+    """As a gateway does when the log stands still for longer than it waits for one answer."""
+    one, other = await opened(log, 0), replica(log)
+    contexts = [by() for _ in range(QUEUE // 2)]
+    log.open.clear()
+    sent = [asyncio.create_task(one.execute(Deposit(account_id="a", amount=1), context)) for context in contexts]
+    again = [
+        asyncio.create_task((one, other)[n % 2].execute(Deposit(account_id="a", amount=1), context))
+        for n, context in enumerate(contexts)
+    ]
+    await eventually(lambda: _waits_for(one, A) + _waits_for(other, A) == QUEUE)
+
+    log.open.set()
+
+    first, second = await asyncio.gather(*sent), await asyncio.gather(*again)
+    assert [done.sequence for done in first] == [done.sequence for done in second]
+    assert await balance(log) == len(contexts)
+
+
+async def test_what_is_remembered_of_an_actor_is_bounded(log: TrickyLog) -> None:
+    aggregates = await opened(log, 0)
+    for _ in range(MOST_REMEMBERED + REMEMBERED):
+        await aggregates.execute(Deposit(account_id="a", amount=1), by())
+    (known,) = (await aggregates._load(A)).known.values()
+    assert len(known) == MOST_REMEMBERED
 
 
 async def test_two_replicas_that_carry_out_one_command_agree_on_what_happened(log: TrickyLog) -> None:

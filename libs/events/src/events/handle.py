@@ -34,7 +34,11 @@ QUEUE = 256
 CACHED = 4_096
 """Aggregates in memory; the least recently used one goes first."""
 REMEMBERED = 32
-"""Newest command ids kept per actor and aggregate."""
+"""Newest command ids kept per actor and aggregate; those that may still be sent again are kept besides."""
+SENT_AGAIN_WITHIN = timedelta(seconds=60)
+"""A gateway repeats a command whose answer it misses: each must be known then, however many were queued with it."""
+MOST_REMEMBERED = 4 * QUEUE
+"""Of one actor and aggregate: the queues of four replicas."""
 ACTORS = 1_024
 """Actors per aggregate whose command ids are kept; who acted longest ago goes first."""
 REMEMBERED_FOR = timedelta(hours=24)
@@ -324,7 +328,9 @@ def _remember(loaded: Loaded, actor: str, command_id: str, known: Known) -> None
     mine = loaded.known.pop(actor, {})
     mine.pop(command_id, None)
     mine[command_id] = known
-    if len(mine) > REMEMBERED:
+    for old in list(mine.values())[:-REMEMBERED]:
+        if known.at - old.at <= SENT_AGAIN_WITHIN and len(mine) <= MOST_REMEMBERED:
+            break
         del mine[next(iter(mine))]
     loaded.known[actor] = mine
     if len(loaded.known) > ACTORS:

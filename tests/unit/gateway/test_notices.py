@@ -10,6 +10,11 @@ def notice(start: int, end: int, epoch: str = "e", schema: str = "s", telemetry:
     return Notice("parties", epoch, schema, (start, telemetry[0]), (end, telemetry[1]), ("party:x",))
 
 
+def corrected(end: int = 10) -> Notice:
+    """Rows changed although the log did not move: a parked key came back."""
+    return Notice("parties", "e", "s", (-1, -1), (end, 0), ("party:y",))
+
+
 def chain(end: int = 10) -> Chain:
     begun = Chain()
     assert begun.take(notice(end - 1, end)) == "broken"
@@ -39,6 +44,13 @@ def test_it_goes_on_from_wherever_it_is() -> None:
     assert begun.take(notice(20, 21)) == "broken"
     assert begun.take(notice(20, 21)) == "known"
     assert begun.take(notice(21, 25)) == "touched"
+
+
+def test_rows_that_changed_at_the_same_position_are_looked_at_once() -> None:
+    begun = chain()
+    assert begun.take(corrected()) == "broken"
+    assert begun.take(corrected()) == "known"
+    assert begun.take(notice(10, 11)) == "touched"
 
 
 def test_after_a_break_anything_may_have_changed() -> None:

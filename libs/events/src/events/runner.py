@@ -27,6 +27,7 @@ TRY_SECONDS = 0.25
 AFTER_TROUBLE_SECONDS = 0.5
 TIMER_SECONDS = 0.25
 TIMER_AGAIN_SECONDS = 1.0
+NOWHERE = (-1, -1)
 TRANSIENT = frozenset({"unavailable", "timeout", "busy", "internal", "deadline-exceeded"})
 
 TAKE = f"""
@@ -164,8 +165,9 @@ class Runner:
             telemetry.lag.labels(self._service).set((_now() - commits[-1].at).total_seconds())
             telemetry.parked.labels(self._service).set(len(batches.parked))
 
-    def _note(self, applied: Applied) -> None:
-        start = self._at[LOG], self._at[TELEMETRY]
+    def _note(self, applied: Applied, *, goes_on: bool = True) -> None:
+        """Rows that changed behind the position do not go on from the last notice: every live query looks anew."""
+        start = (self._at[LOG], self._at[TELEMETRY]) if goes_on else NOWHERE
         self._at[applied.source] = applied.end
         end = self._at[LOG], self._at[TELEMETRY]
         notice = Notice(self._service, self._log.epoch, self._schema, start, end, tuple(sorted(applied.topics)))
@@ -244,7 +246,7 @@ class Runner:
             log.error("still parked", key=key, reason=repr(error))
             await db.execute("update parked set retry = false, reason = $2 where key = $1", key, repr(error)[:500])
         else:
-            self._note(Applied(LOG, self._at[LOG], self._at[LOG], frozenset(topics)))
+            self._note(Applied(LOG, self._at[LOG], self._at[LOG], frozenset(topics)), goes_on=False)
             await self._announce()
             log.info("no longer parked", key=key)
 

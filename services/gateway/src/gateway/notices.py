@@ -21,28 +21,26 @@ _notices = msgspec.json.Decoder(Notice)
 class Chain:
     """One context's notices as a chain without I/O: each begins where the one before ended, or something was missed."""
 
-    __slots__ = ("_end", "_schema", "epoch")
+    __slots__ = ("_last", "epoch")
 
     def __init__(self) -> None:
         self.epoch = ""
-        self._schema = ""
-        self._end: tuple[int, int] | None = None
+        self._last: Notice | None = None
 
     def take(self, notice: Notice) -> str:
         """`touched`: it goes on; `known`: nothing new; `broken`: something is missing; `restored`: another log."""
         restored = self.epoch not in ("", notice.epoch)
-        broken = notice.schema != self._schema or notice.start != self._end
-        repeated = not restored and notice.schema == self._schema and notice.end == self._end
-        self.epoch, self._schema, self._end = notice.epoch, notice.schema, notice.end
-        if repeated:
-            return "known"
+        last, self._last, self.epoch = self._last, notice, notice.epoch
         if restored:
             return "restored"
-        return "broken" if broken else "touched"
+        if notice == last:
+            return "known"
+        goes_on = last is not None and (last.schema, last.end) == (notice.schema, notice.start)
+        return "touched" if goes_on else "broken"
 
     def break_off(self) -> None:
         """What comes next may not be what came next."""
-        self._end = None
+        self._last = None
 
 
 class Notices:

@@ -188,6 +188,28 @@ async def test_a_change_during_the_first_run_is_not_missed(
         seen = await value(ada)
 
 
+async def test_a_right_that_ends_during_the_first_run_is_asked_for_again(
+    running: Running, peer: Peer, connect: Connect, watched: Party
+) -> None:
+    ada = await connect(running)
+    go = asyncio.Event()
+
+    async def answer(args: dict[str, Any], context: Context) -> str:
+        if go.is_set():
+            raise Rejected("not-a-member")
+        await go.wait()
+        return "what a member saw"
+
+    peer.handlers["party.state"] = answer
+    watching = asyncio.create_task(ada.ask("watch", id="w", fn="party.state", args=PARTY))
+    await eventually(lambda: bool(peer.asked))
+    await peer.touch("party-access:p")
+    await ada.ask("time")
+    go.set()
+    with pytest.raises(Refused, match="not-a-member"):
+        await watching
+
+
 async def test_a_private_question_is_asked_for_each_person(running: Running, peer: Peer, connect: Connect) -> None:
     peer.handlers["library.titles"] = lambda args, context: {"of": context.actor}
     ada, ben = await connect(running, "Ada"), await connect(running, "Ben")

@@ -37,6 +37,7 @@ class Watcher:
         self.unsure = False
         """Its right is being asked anew: until then it gets nothing."""
         self.again = False
+        """Its right may have ended while it was being asked."""
 
     def push(self, tail: bytes, position: str) -> None:
         """A new value, encoded as the end of a `value` frame, and where it is true."""
@@ -129,7 +130,7 @@ class Watches:
         """
         run = self._run(watcher.who, function, query)
         watcher.run = run
-        watcher.unsure = False
+        watcher.unsure = watcher.again = False
         watcher.access = query.access(watcher.who.uid)
         run.pending += 1
         for topic in watcher.access:
@@ -148,6 +149,8 @@ class Watches:
             return
         run.watchers[watcher] = None
         run.take(answer)
+        if watcher.again:
+            self._doubt(watcher)
         run.push()
         if run.due:
             self._refresh_soon(run)
@@ -230,9 +233,9 @@ class Watches:
     def _doubt(self, watcher: Watcher) -> None:
         """The watcher's right may have ended: ask in its own name before it gets anything more."""
         run = watcher.run
-        if run is None or watcher not in run.watchers:
+        if run is None:
             return
-        if watcher.unsure:
+        if watcher.unsure or watcher not in run.watchers:  # it asks just now, perhaps too early to be told
             watcher.again = True
             return
         watcher.unsure = True

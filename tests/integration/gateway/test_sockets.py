@@ -19,7 +19,7 @@ from tests.simulators.issuer import IssuerSimulator, issuer
 from tests.wait import eventually
 
 from events.messages import Context
-from gateway import errors, limits
+from gateway import errors, keys, limits
 from gateway.main import Running
 from ops.embedded import Embedded
 from ops.ports import free_port
@@ -183,6 +183,26 @@ async def test_a_value_that_did_not_change_is_not_sent_again_after_a_fresh_token
         await eventually(lambda: running.desk.watches.watchers)
         await still_works(ada)
         assert not ada.inbox
+
+
+async def test_a_token_that_expires_while_its_successor_is_looked_at_loses_nothing(
+    another: Gateways, peer: Peer, connect: Connect, idp: IssuerSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "GAP", 0.0)
+    value = {"title": "old"}
+    peer.handlers["party.state"] = lambda args, context: value
+    async with another(**trusting(idp)) as running:
+        ada = await connect(running, token=idp.mint(exp=int(time.time()) + 2))
+        await ada.ask("watch", id="w", fn="party.state", args={"party_id": "p"})
+        idp.rotate()  # so that its keys have to be fetched, which takes a while
+        idp.delay = asyncio.Event()
+        signing_in = asyncio.create_task(ada.sign_in(idp.mint(exp=int(time.time()) + 60)))
+        await eventually(lambda: not running.desk.watches.watchers)
+        value["title"] = "new"
+        await peer.touch("party:p")
+        idp.delay.set()
+        await signing_in
+        assert (await ada.expect(op="value"))["value"] == {"title": "new"}
 
 
 async def test_a_token_of_somebody_else_is_refused_on_an_open_socket(

@@ -146,9 +146,9 @@ class Connection:
     # Signing in, and what an expired token means.
 
     async def _sign_in(self, frame: SignIn) -> None:
-        was_paused = self.session.paused
         try:
             identity = await self._desk.auth.identify(frame.token)
+            was_paused = self.session.paused  # the old token may have expired while the new one was looked at
             answer = self.session.signed_in(frame, identity)
         except Rejected as error:
             metrics.sign_ins.labels(error.code).inc()

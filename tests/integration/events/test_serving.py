@@ -42,7 +42,8 @@ from tests.wait import eventually
 from events import serving as chassis
 from events.bus import Bus, Unavailable
 from events.decider import Decider
-from events.messages import Answer, Context, Fault, Grant
+from events.log import Commit
+from events.messages import Answer, Context, Fault, Grant, Key, Position
 from ops.embedded import Embedded
 
 
@@ -282,6 +283,23 @@ async def test_a_grant_is_never_older_than_what_was_acknowledged(house: Embedded
             new = secrets.token_hex(6)
             await client.call(Open(account_id=new))
             assert (await client.grant(new)).may
+
+
+async def test_a_grant_waits_for_a_server_that_lags_behind_its_leader(
+    house: Embedded, client: Client, id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(house) as running:
+        sequences = await grown(client, id, 3)
+        first = Position(NAME, running.stores.log.epoch, sequences[0])
+        lags, read = [1, 2], running.stores.log.read
+
+        async def lagging(key: Key, after: int = 0) -> list[Commit]:
+            commits = await read(key, after)
+            return commits[: -lags.pop()] if lags else commits
+
+        monkeypatch.setattr(running.stores.log, "read", lagging)
+        grant = await client.grant(id, str(first))
+        assert (grant.recovered, missed(grant), grant.last) == (True, sequences[1:], sequences[-1])
 
 
 async def test_a_grant_is_refused_by_the_service(house: Embedded, client: Client, id: str) -> None:

@@ -38,6 +38,8 @@ MISSED_BYTES = 512 * 1024
 """The same in bytes."""
 LARGEST_ANSWER = 1_000_000
 """The bus carries 1 MiB, headers included."""
+READS = 20
+READ_AGAIN_SECONDS = 0.05
 CONTEXT = "Matinee-Context"
 AFTER = "Matinee-After"
 
@@ -171,7 +173,7 @@ class Server:
         """Add to a right what its holder has missed; the state covers *newest* already."""
         wanted = Position.parse(since) if since is not None else position
         recovered = (wanted.context, wanted.epoch) == (position.context, position.epoch)
-        commits = await self._log.read(key, wanted.sequence if recovered else position.sequence)
+        commits = await self._read_to(newest, key, wanted.sequence if recovered else position.sequence)
         stored = [self._stored(commit) for commit in commits]
         if not _few(stored):
             recovered, stored = False, [commit for commit in stored if commit.sequence > position.sequence]
@@ -186,6 +188,15 @@ class Server:
             last=stored[-1].sequence if stored else newest,
             presence=granted.presence,
         )
+
+    async def _read_to(self, newest: int, key: Key, after: int) -> list[Commit]:
+        """What follows *after*. A server that lags behind its leader is asked again, lest the end be missing."""
+        for _ in range(READS):
+            commits = await self._log.read(key, after)
+            if (commits[-1].sequence if commits else after) >= newest:
+                return commits
+            await asyncio.sleep(READ_AGAIN_SECONDS)
+        raise Unavailable(reason="the log lags behind")
 
     def _stored(self, commit: Commit) -> StoredCommit:
         return StoredCommit(commit.sequence, commit.at, msgspec.Raw(self._codec.encode(commit.events)))

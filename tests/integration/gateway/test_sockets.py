@@ -18,7 +18,7 @@ from tests.integration.gateway.peer import Peer, played
 from tests.simulators.issuer import IssuerSimulator, issuer
 from tests.wait import eventually
 
-from events.messages import Context
+from events.messages import Context, Rejected
 from gateway import errors, keys, limits
 from gateway.main import Running
 from ops.embedded import Embedded
@@ -97,6 +97,37 @@ async def test_a_service_that_does_not_answer(another: Gateways, peer: Peer, con
         ada = await connect(running)
         assert await refused(ada, "call", fn="party.play", args={"party_id": "p"}, key="k") == "timeout"
         await still_works(ada)
+
+
+async def test_a_service_that_dies_over_a_command_may_have_carried_it_out(
+    running: Running, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ATTEMPT_SECONDS", 0.2)
+    monkeypatch.setattr(limits, "RETRY_SECONDS", 0.5)
+
+    async def die(args: object, context: Context) -> None:
+        await peer.stop()
+        await asyncio.Event().wait()
+
+    peer.handlers["party.play"] = die
+    ada = await connect(running)
+    assert await refused(ada, "call", fn="party.play", args={"party_id": "p"}) == "timeout"
+
+
+async def test_a_repetition_that_is_turned_away_says_nothing_of_the_first(
+    running: Running, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ATTEMPT_SECONDS", 0.2)
+
+    async def full(args: object, context: Context) -> None:
+        if len(peer.asked) > 1:
+            raise Rejected("busy")
+        await asyncio.Event().wait()
+
+    peer.handlers["party.play"] = full
+    ada = await connect(running)
+    assert await refused(ada, "call", fn="party.play", args={"party_id": "p"}) == "timeout"
+    assert await refused(ada, "call", fn="party.play", args={"party_id": "p"}) == "busy"
 
 
 async def test_calls_in_flight_are_bounded(running: Running, peer: Peer, connect: Connect) -> None:

@@ -28,6 +28,9 @@ PASSING = frozenset(
 )
 """Errors that say nothing about a right: whoever waits in the background asks again."""
 
+NOTHING_DONE = frozenset({"unavailable", "busy", "deadline-exceeded"})
+"""Errors that say so of one attempt, which is true of a call only if no attempt before it went unanswered."""
+
 log = structlog.get_logger("calls")
 
 _encoder = msgspec.json.Encoder()
@@ -113,15 +116,20 @@ class Calls:
         """
         pause = 0.05
         started = time.perf_counter()
+        unanswered: TimedOut | None = None
         while True:
             left = started + self._seconds - time.perf_counter()
             try:
                 return await ask(min(limits.ATTEMPT_SECONDS, left))
-            except Unavailable:
-                if time.perf_counter() + pause > started + limits.RETRY_SECONDS:
-                    raise
-            except TimedOut:
+            except TimedOut as error:
+                unanswered = error
                 if left <= limits.ATTEMPT_SECONDS:
+                    raise
+            except Rejected as error:
+                again = isinstance(error, Unavailable) and time.perf_counter() + pause <= started + limits.RETRY_SECONDS
+                if not again:
+                    if unanswered is not None and error.code in NOTHING_DONE:
+                        raise unanswered from error
                     raise
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.4)

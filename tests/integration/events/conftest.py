@@ -7,6 +7,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from tests.ledger import NAME, SERVICE, Client
@@ -19,7 +20,11 @@ from ops.provision import provision
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
-    with servers_over(tmp_path_factory.mktemp("house")) as running:
+    yield from house_in(tmp_path_factory.mktemp("house"))
+
+
+def house_in(folder: Path) -> Iterator[Embedded]:
+    with servers_over(folder) as running:
         asyncio.run(provision(running.nats_url(), running.admin_database_url, running.keys.database))
         yield running
 

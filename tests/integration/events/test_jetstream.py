@@ -2,11 +2,12 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Literal
 
 import pytest
+from tests.integration.events.conftest import house_in
 from tests.ledger import DECIDERS, NAME, SERVICE, Deposit, Labelled, Moved, Open, account, context
 from tests.proxy import Proxy, proxy_to
 from tests.wait import eventually
@@ -24,6 +25,12 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ANSWER = b'"stream":"EV_PARTIES"'
 
 When = Literal["before", "after"]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    """One of our own: what is appended here no rule has decided, and no read model should meet it."""
+    yield from house_in(tmp_path_factory.mktemp("house"))
 
 
 @pytest.fixture(autouse=True)

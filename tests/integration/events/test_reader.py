@@ -3,11 +3,12 @@
 import asyncio
 import functools
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
 from nats.aio.client import Client
+from tests.integration.events.conftest import house_in
 from tests.ledger import NAME, SERVICE, Labelled, account, context
 from tests.wait import eventually
 
@@ -20,6 +21,12 @@ from ops.embedded import Embedded
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 STREAM = "EV_PARTIES"
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    """One of our own: what is appended here no rule has decided, and no read model should meet it."""
+    yield from house_in(tmp_path_factory.mktemp("house"))
 
 
 class Heard:

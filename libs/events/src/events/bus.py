@@ -143,9 +143,13 @@ class Bus:
         """Set when the client has given up for good; the process should end and be started again."""
         return self._lost
 
-    def on_reconnect(self, callback: Callable[[], None]) -> None:
-        """Call *callback* after each repaired disconnection: whatever was published meanwhile was missed."""
+    def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call *callback* after each repaired disconnection: whatever was published meanwhile was missed.
+
+        Return what ends that.
+        """
         self._reconnected.append(callback)
+        return lambda: self._reconnected.remove(callback)
 
     def inbox(self) -> str:
         return self._client.new_inbox()
@@ -282,7 +286,7 @@ class Bus:
 
     async def _on_reconnect(self) -> None:
         log.info("nats reconnected")
-        for callback in self._reconnected:
+        for callback in list(self._reconnected):
             callback()
 
     async def _on_closed(self) -> None:

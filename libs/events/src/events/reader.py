@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
 import structlog
@@ -92,6 +92,7 @@ class _Pull:
         self._delivered = 0
         self._asked = 0
         self._subscription: Subscription | None = None
+        self._ended: Callable[[], None] | None = None
 
     async def batches(self) -> AsyncIterator[list[Stored]]:
         await self._open()
@@ -110,6 +111,8 @@ class _Pull:
                 raise _Broken(self._trouble)
 
     async def close(self) -> None:
+        if self._ended is not None:
+            self._ended()
         if self._subscription is None:
             return
         await self._bus.unsubscribe(self._subscription)
@@ -122,6 +125,7 @@ class _Pull:
             raise Hole(
                 f"{self._stream} ends at {state['last_seq']}, but {self._after} was read before: was it restored?"
             )
+        self._ended = self._bus.on_reconnect(self._reconnected)
         self._subscription = await self._bus.subscribe(self._inbox, self._receive)
         config = {
             "name": self._name,
@@ -136,6 +140,11 @@ class _Pull:
         await self._bus.api(
             f"CONSUMER.CREATE.{self._stream}.{self._name}", {"stream_name": self._stream, "config": config}
         )
+
+    def _reconnected(self) -> None:
+        """The server may have lost the consumer with its memory; do not wait for its silence to find out."""
+        self._trouble = "reconnected"
+        self._filled.set()
 
     async def _refill(self) -> None:
         """Keep between one and two batches asked for, so that the server never waits for us."""

@@ -57,7 +57,7 @@ async def connect(dsn: str, role: str, search_path: str, size: int, *, durable: 
 
 
 class ReadModels:
-    """The read side of one replica. It follows the pointer to whichever schema is current."""
+    """The read side of one replica. It follows the pointer to whichever schema of its own code is current."""
 
     def __init__(self, service: str, dsn: str, epoch: str) -> None:
         self._service = service
@@ -106,7 +106,7 @@ class ReadModels:
 
     async def _current(self) -> str:
         assert self._pool is not None
-        return await schema.current(self._pool, self._service) or self.schema
+        return await schema.current_of(self._pool, self._service, self.schema)
 
     async def notice(self, notice: Notice) -> None:
         """The projection moved, here or on another replica."""

@@ -20,7 +20,8 @@ from events.timers import CRON, Cron, Due
 
 log = structlog.get_logger("runner")
 
-LEASE = "projection"
+LEASE = "projection of "
+"""Its name goes on with whose code projects: during a deployment each version keeps its own read models moving."""
 RENEW_SECONDS = 1.0
 LEASE_SECONDS = 3
 TRY_SECONDS = 0.25
@@ -57,6 +58,7 @@ class Runner:
     def __init__(
         self,
         service: str,
+        ours: str,
         replica: str,
         dsn: str,
         bus: Bus,
@@ -65,7 +67,9 @@ class Runner:
         batches: Callable[[], Batches],
         crons: Sequence[Cron] = (),
     ) -> None:
+        """*ours*: the schema that the code in this process fills, or one of them."""
         self._service = service
+        self._lease = LEASE + schema.filled_by(ours)
         self._replica = replica
         self._dsn = dsn
         self._bus = bus
@@ -75,7 +79,7 @@ class Runner:
         self._crons = {CRON + cron.name: cron for cron in crons}
         self._take = TAKE.format(service=schema.checked(service))
         self._applying = asyncio.Lock()
-        self._schema = ""
+        self._schema = ours
         self._at = {LOG: 0, TELEMETRY: 0}
         self._last = b""
 
@@ -111,17 +115,16 @@ class Runner:
         """Give the lease back at shutdown, so that another replica need not wait for it to expire."""
         try:
             db = await asyncpg.connect(self._dsn, server_settings={"role": f"{self._service}_writer"}, timeout=2)
-            await db.execute(f"delete from {self._service}.lease where name = $1 and holder = $2", LEASE, self._replica)
+            give_back = f"delete from {self._service}.lease where name = $1 and holder = $2"
+            await db.execute(give_back, self._lease, self._replica)
             await db.close()
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
             log.warning("lease not released", reason=str(error))
 
     async def _lead(self, pool: "asyncpg.Pool[Any]") -> None:
-        while not await pool.fetchval(self._take, LEASE, self._replica):  # noqa: ASYNC110  # a row, not an event here
+        while not await pool.fetchval(self._take, self._lease, self._replica):  # noqa: ASYNC110  # a row, not an event here
             await asyncio.sleep(TRY_SECONDS)
-        name = await schema.current(pool, self._service)
-        assert name is not None, "the pointer is set before the runner starts"
-        self._schema = schema.checked(name)
+        self._schema = schema.checked(await schema.current_of(pool, self._service, self._schema))
         async with pool.acquire() as writing, pool.acquire() as ticking:
             for connection in (writing, ticking):
                 await connection.execute(f"set search_path to {self._schema}")
@@ -143,9 +146,9 @@ class Runner:
     async def _keep_lease(self, pool: "asyncpg.Pool[Any]") -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            if not await pool.fetchval(self._take, LEASE, self._replica):
+            if not await pool.fetchval(self._take, self._lease, self._replica):
                 raise _Switched("the lease went to another replica")
-            if await schema.current(pool, self._service) != self._schema:
+            if await schema.current_of(pool, self._service, self._schema) != self._schema:
                 raise _Switched("the pointer moved")
 
     async def _follow(self, db: Any, batches: Batches, source: str, stream: Source) -> None:

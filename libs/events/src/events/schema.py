@@ -66,6 +66,7 @@ AWAY = (
     asyncpg.TransactionRollbackError,
 )
 
+_SCHEMA = re.compile(r".*?_[0-9a-f]{8}(?=_|$)")
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -125,6 +126,19 @@ async def current(db: Db, service: str) -> str | None:
     """The schema that queries read, or None before the first one is made."""
     name: str | None = await db.fetchval(f"select schema from {checked(service)}.pointer")
     return name
+
+
+async def current_of(db: Db, service: str, ours: str) -> str:
+    """The schema that queries of this code read: the current one, unless other code fills it; then still *ours*."""
+    name = await current(db, service)
+    return name if name is not None and filled_by(name) == filled_by(ours) else ours
+
+
+def filled_by(schema: str) -> str:
+    """The fingerprint in a schema's name, with the service before it; what a rebuild put behind it is left out."""
+    match = _SCHEMA.match(schema)
+    assert match is not None, schema
+    return match[0]
 
 
 async def point(owner: Db, service: str, schema: str) -> None:

@@ -133,6 +133,7 @@ async def replica(service: Service, settings: ServiceSettings) -> AsyncIterator[
         )
         runner = Runner(
             service.name,
+            schema,
             settings.replica,
             settings.database_url,
             opened.bus,

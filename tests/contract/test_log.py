@@ -242,6 +242,32 @@ async def test_of_many_racing_appends_one_wins(keeper: Keeper) -> None:
     assert len(await keeper.log.read(key)) == 1
 
 
+async def test_of_many_appends_at_once_each_gets_its_own_answer(keeper: Keeper) -> None:
+    """Those that wait together may share a write; one that lost a race must not cost the others theirs."""
+    keys = [keeper.key() for _ in range(150)]
+    stale = set(keys[::10])
+    for key in stale:
+        await one(keeper.log, key, played())
+    repeated = command()
+    again = keys[1]
+    (first,) = await keeper.log.append([Write(again, 0, 0, [paused()])], repeated)
+
+    results = await asyncio.gather(
+        *(one(keeper.log, key, paused()) for key in keys if key != again),
+        keeper.log.append([Write(again, 0, 0, [paused()])], repeated),
+        return_exceptions=True,
+    )
+
+    answers = dict(zip([key for key in keys if key != again], results, strict=False))
+    assert {key for key, answer in answers.items() if isinstance(answer, Conflict)} == stale
+    assert results[-1] == (first,)
+    for key in keys:
+        commits = await keeper.log.read(key)
+        assert len(commits) == 1
+        if key not in stale and key != again:
+            assert commits[0].sequence == answers[key]
+
+
 async def test_the_tail_gives_everything_in_order_and_goes_on(keeper: Keeper) -> None:
     start, key = await keeper.log.head(), keeper.key()
     sequence = 0

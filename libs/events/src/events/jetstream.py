@@ -3,13 +3,13 @@
 import asyncio
 import base64
 import random
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from events.bus import Ack, ApiError, Bus, TimedOut, Unavailable, header_block
+from events.bus import ApiError, Bus, TimedOut, Unavailable, header_block
 from events.codec import AT, ID, Codec, headers_of
+from events.group import SEND_SECONDS, Group, Message, send_together
 from events.log import Commit, Conflict, Hole, Unclear, Write
 from events.messages import Context, Event, Key, Rejected
 from events.reader import Reader, Stored
@@ -17,14 +17,10 @@ from events.telemetry import traceparent
 
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 STREAM = "Nats-Expected-Stream"
-BATCH_ID = "Nats-Batch-Id"
-BATCH_SEQUENCE = "Nats-Batch-Sequence"
-BATCH_COMMIT = "Nats-Batch-Commit"
 
 PAGE = 1000
 APPEND_SECONDS = 10.0
 """After so long without a clear outcome an append gives up with `Unclear`; the same command may be sent again."""
-SEND_SECONDS = 2.0
 FIRST_WAIT = 0.02
 LONGEST_WAIT = 0.5
 LARGEST_COMMIT = 512 * 1024
@@ -35,10 +31,6 @@ WRONG_LAST = 10071
 FULL = 10077
 MISUSE = frozenset({10054, 10060, 10070, 10097, 10174, 10177, 10193, 10199})
 """Errors that no retry mends: headers, batch limits, a stream that is not configured as declared."""
-
-
-Message = tuple[str, bytes, dict[str, str]]
-"""Subject, body and headers of a commit."""
 
 
 def stream_of(context: str) -> str:
@@ -53,6 +45,7 @@ class JetStreamLog:
         self._codec = codec
         self._epoch = epoch
         self._stream = stream_of(context)
+        self._group = Group(bus)
         self._prefix = f"ev.{context}."
 
     @classmethod
@@ -150,18 +143,9 @@ class JetStreamLog:
     async def _send(self, messages: Sequence[Message]) -> tuple[int, ...] | None:
         """The sequences, or None when an earlier attempt of the command is stored, which may have decided otherwise."""
         if len(messages) == 1:
-            ack = await self._bus.store(*messages[0], timeout=SEND_SECONDS)
+            ack = await self._group.store(messages[0])
             return None if ack.duplicate else (ack.seq,)
-        ack = await self._send_batch(messages)
-        return tuple(ack.seq - len(messages) + n for n in range(1, len(messages) + 1))
-
-    async def _send_batch(self, messages: Sequence[Message]) -> Ack:
-        batch = secrets.token_hex(8)
-        for number, (subject, body, headers) in enumerate(messages[:-1], 1):
-            await self._bus.publish(subject, body, headers | {BATCH_ID: batch, BATCH_SEQUENCE: str(number)})
-        subject, body, headers = messages[-1]
-        last = {BATCH_ID: batch, BATCH_SEQUENCE: str(len(messages)), BATCH_COMMIT: "1"}
-        return await self._bus.store(subject, body, headers | last, timeout=SEND_SECONDS)
+        return tuple(await send_together(self._bus, messages))
 
     async def _outcome(self, writes: Sequence[Write], messages: Sequence[Message]) -> tuple[int, ...] | None:
         """Ask the leader what follows each expected commit: ours (stored), another (`Conflict`), nothing (None).

@@ -12,7 +12,7 @@ from tests.ledger import DECIDERS, NAME, SERVICE, Deposit, Labelled, Moved, Open
 from tests.proxy import Proxy, proxy_to
 from tests.wait import eventually
 
-from events import jetstream
+from events import group, jetstream
 from events.bus import Bus, Unavailable
 from events.handle import Aggregates
 from events.jetstream import JetStreamLog, JetStreamSnapshots
@@ -35,7 +35,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
 
 @pytest.fixture(autouse=True)
 def _short_tempered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jetstream, "SEND_SECONDS", 0.4)
+    for module in (group, jetstream):
+        monkeypatch.setattr(module, "SEND_SECONDS", 0.4)
 
 
 @pytest.fixture
@@ -104,6 +105,51 @@ async def test_who_lost_the_race_with_the_wire_is_told_of_the_conflict(
     assert [commit.events for commit in await log.read(key)] == [(Labelled(text="theirs", at=NOW),)]
 
 
+async def test_of_many_appends_at_once_each_gets_its_own_answer(log: JetStreamLog) -> None:
+    """They share batches; one that is refused, or was stored before, spoils it for no other."""
+    known, lost = fresh(), fresh()
+    first = await log.append([labelled(known)], again := context())
+    await log.append([labelled(lost, "theirs")], context())
+    keys = [fresh() for _ in range(300)]
+
+    *sequences, repeated, refused = await asyncio.gather(
+        *(log.append([labelled(key)], context()) for key in keys),
+        log.append([labelled(known)], again),
+        log.append([labelled(lost, "mine")], context()),
+        return_exceptions=True,
+    )
+
+    assert repeated == first
+    assert isinstance(refused, Conflict)
+    assert [(c.sequence,) for key in keys for c in await log.read(key)] == sequences
+
+
+async def test_who_is_cancelled_while_it_waits_for_others_holds_up_nobody(log: JetStreamLog) -> None:
+    keys = [fresh() for _ in range(2 * group.LARGEST)]
+    appends = [asyncio.create_task(log.append([labelled(key)], context())) for key in keys]
+    await asyncio.sleep(0)  # a turn of the loop, not a wait
+    for append in appends[group.ALONE :]:
+        append.cancel()
+    await asyncio.wait(appends)
+
+    (sequence,) = await log.append([labelled(key := fresh())], context())
+
+    assert [commit.sequence for commit in await log.read(key)] == [sequence]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_appends_that_went_together_and_lost_their_answer_are_stored_once(
+    log: JetStreamLog, shaky: JetStreamLog, proxy: Proxy, when: When
+) -> None:
+    keys = [fresh() for _ in range(200)]
+    proxy.cut(when, marker(keys[100]), ANSWER)
+
+    sequences = await asyncio.gather(*(shaky.append([labelled(key)], context()) for key in keys))
+
+    assert proxy.cuts == 1
+    assert [(c.sequence,) for key in keys for c in await log.read(key)] == sequences
+
+
 async def test_nothing_is_stored_after_it_was_given_up(
     house: Embedded, log: JetStreamLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,7 +189,8 @@ async def test_a_command_whose_answer_is_lost_takes_effect_once(
     await one.execute(Open(account_id=key.id), context())
     proxy.cut(when, marker(key), ANSWER)
     monkeypatch.setattr(jetstream, "APPEND_SECONDS", 0.0)
-    monkeypatch.setattr(jetstream, "SEND_SECONDS", 0.1)
+    for module in (group, jetstream):
+        monkeypatch.setattr(module, "SEND_SECONDS", 0.1)
 
     with pytest.raises(Rejected, match="timeout"):
         await one.execute(Deposit(account_id=key.id, amount=5), again)

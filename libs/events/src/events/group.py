@@ -64,10 +64,12 @@ class Group:
 
     def _next(self) -> None:
         """Once nothing is under way, send what has gathered meanwhile."""
-        if self._under_way or not self._waiting:
+        if self._under_way:
             return
-        gathered, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
-        gathered = [each for each in gathered if not each[1].done()]
+        waiting = [each for each in self._waiting if not each[1].done()]  # who was cancelled waits no more
+        gathered, self._waiting = waiting[:LARGEST], waiting[LARGEST:]
+        if not gathered:
+            return
         if len(gathered) < WORTH_IT:
             for message, future in gathered:
                 self._spawn(self._one(message, future))

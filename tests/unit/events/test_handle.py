@@ -75,8 +75,9 @@ class TrickyLog(MemoryLog):
         await self.open.wait()
         await self._let_others()
         if self.unclear:
-            if self.unclear.pop(0):
-                await super().append(writes, context)
+            if self.unclear[0]:
+                await super().append(writes, context)  # a conflict is clear
+            self.unclear.pop(0)
             raise Unclear("the log went away")
         return await super().append(writes, context)
 

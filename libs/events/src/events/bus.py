@@ -6,7 +6,7 @@ were reproduced, so nothing here calls them, and nothing outside this file impor
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,7 +16,6 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
-from nats.errors import NoRespondersError
 
 from events.messages import Rejected
 
@@ -30,6 +29,8 @@ log = structlog.get_logger("bus")
 CONNECT_TIMEOUT = 2
 RECONNECT_WAIT = 0.25
 PING_INTERVAL = 10
+NOBODY = "503"
+"""The status with which the server answers a request that nobody listens for."""
 
 
 class Unavailable(Rejected):
@@ -100,6 +101,10 @@ class Bus:
         self._reconnected: list[Callable[[], None]] = []
         self._lost = asyncio.Event()
         self._closing = False
+        self._inbox = ""
+        self._asked = 0
+        self._replies: dict[str, tuple[asyncio.Future[Msg], Callable[[Msg], bool] | None]] = {}
+        """What is waited for, by the last token of its address."""
 
     @classmethod
     async def connect(cls, url: str, user: str, *, patience: float = 30.0) -> "Bus":
@@ -128,6 +133,8 @@ class Bus:
                     reconnected_cb=bus._on_reconnect,
                     closed_cb=bus._on_closed,
                 )
+                bus._inbox = f"{client.new_inbox()}."
+                await client.subscribe(f"{bus._inbox}*", cb=bus._on_reply)
                 return bus
             except (OSError, NatsError, TimeoutError) as error:
                 if asyncio.get_running_loop().time() > deadline:
@@ -171,18 +178,12 @@ class Bus:
         """Ask and wait. Raise `Unavailable` when nobody listens, `TimedOut` when nobody answers within *timeout* s."""
         if not self._client.is_connected:
             raise Unavailable(server="nats")
-        cancelled = _cancellations()
-        try:
-            msg = await self._client.request(subject, payload, timeout, headers=dict(headers) if headers else None)
-        except NoRespondersError as error:
-            raise Unavailable(subject=subject) from error
-        except TimeoutError as error:
-            raise TimedOut(subject=subject) from error
-        except NatsError as error:
-            raise Unavailable(server="nats", reason=str(error)) from error
-        if _cancellations() > cancelled:
-            # `asyncio.wait_for` of Python 3.11, which nats-py calls, swallows a cancellation that meets the answer.
-            raise asyncio.CancelledError
+        msg: Msg
+        with self._reply() as (inbox, answered):
+            await self.publish(subject, payload, headers, inbox)
+            msg = await _within(timeout, answered, subject)
+        if (msg.headers or {}).get("Status") == NOBODY:
+            raise Unavailable(subject=subject)
         return msg
 
     async def subscribe(self, subject: str, handler: Handler, queue: str = "") -> Subscription:
@@ -242,35 +243,44 @@ class Bus:
 
         A replica may answer a moment behind its leader; an append's expectation catches that.
         """
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
         found: list[Msg] = []
         single = "batch" not in body and "multi_last" not in body
 
-        async def collect(msg: Msg) -> None:
-            status = (msg.headers or {}).get("Status")
-            if status is None:
-                found.append(msg)
-            if (single or status is not None) and not done.done():
-                if status in (None, "204", "404"):
-                    done.set_result(None)
-                else:
-                    description = (msg.headers or {}).get("Description", "")
-                    done.set_exception(Unavailable(stream=stream, reason=f"{status} {description}"))
+        def last(msg: Msg) -> bool:
+            if (msg.headers or {}).get("Status") is not None:
+                return True
+            found.append(msg)
+            return single
 
-        if not self._client.is_connected:
-            raise Unavailable(server="nats")
-        inbox = self.inbox()
-        subscription = await self._client.subscribe(inbox, cb=collect)
-        try:
+        with self._reply(last) as (inbox, answered):
             await self.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(body), reply=inbox)
-            async with asyncio.timeout(timeout):
-                await done
-        except TimeoutError as error:
-            raise TimedOut(stream=stream) from error
-        finally:
-            await self.unsubscribe(subscription)
+            end = await _within(timeout, answered, stream)
+        status = (end.headers or {}).get("Status")
+        if status not in (None, "204", "404"):
+            raise Unavailable(stream=stream, reason=f"{status} {(end.headers or {}).get('Description', '')}")
         return found
+
+    @contextlib.contextmanager
+    def _reply(self, last: "Callable[[Msg], bool] | None" = None) -> "Iterator[tuple[str, asyncio.Future[Msg]]]":
+        """An address for answers, and the future of the *last* one (the first, if it does not say).
+
+        All share one subscription: nats-py's own request costs twice as much and can swallow a cancellation.
+        """
+        self._asked += 1
+        token = str(self._asked)
+        answered: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        self._replies[token] = (answered, last)
+        try:
+            yield self._inbox + token, answered
+        finally:
+            del self._replies[token]
+
+    async def _on_reply(self, msg: Msg) -> None:
+        expected = self._replies.get(msg.subject[len(self._inbox) :])
+        if expected is not None:
+            answered, last = expected
+            if not answered.done() and (last is None or last(msg)):
+                answered.set_result(msg)
 
     async def close(self) -> None:
         """Close at once: nats-py's drain would take the replies of running handlers with it."""
@@ -283,6 +293,9 @@ class Bus:
     async def _on_disconnect(self) -> None:
         if not self._closing:
             log.warning("nats disconnected")
+        # No answer finds its way back any more; who waits may ask again at once, under the same command id.
+        for token, (answered, _) in list(self._replies.items()):
+            _give_up(answered, token)
 
     async def _on_reconnect(self) -> None:
         log.info("nats reconnected")
@@ -293,7 +306,16 @@ class Bus:
         self._lost.set()
 
 
-def _cancellations() -> int:
-    """How often the current task was asked to end."""
-    task = asyncio.current_task()
-    return task.cancelling() if task is not None else 0
+async def _within(timeout: float, answered: "asyncio.Future[Msg]", asked: str) -> Msg:
+    """The answer, or `TimedOut`."""
+    loop = asyncio.get_running_loop()
+    late = loop.call_later(timeout, _give_up, answered, asked)
+    try:
+        return await answered
+    finally:
+        late.cancel()
+
+
+def _give_up(answered: "asyncio.Future[Msg]", asked: str) -> None:
+    if not answered.done():
+        answered.set_exception(TimedOut(subject=asked))

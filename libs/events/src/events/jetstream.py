@@ -19,6 +19,7 @@ EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 STREAM = "Nats-Expected-Stream"
 
 PAGE = 1000
+PAGE_BYTES = 8 * 1024 * 1024
 APPEND_SECONDS = 10.0
 """After so long without a clear outcome an append gives up with `Unclear`; the same command may be sent again."""
 FIRST_WAIT = 0.02
@@ -62,7 +63,8 @@ class JetStreamLog:
         commits: list[Commit] = []
         while True:
             page = await self._bus.direct(
-                self._stream, {"seq": after + 1, "next_by_subj": self._subject(key), "batch": PAGE}
+                self._stream,
+                {"seq": after + 1, "next_by_subj": self._subject(key), "batch": PAGE, "max_bytes": PAGE_BYTES},
             )
             commits += [self._commit(_stored(message.data, message.headers or {})) for message in page]
             if not page or (page[-1].headers or {}).get("Nats-Num-Pending", "0") == "0":

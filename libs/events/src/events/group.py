@@ -7,8 +7,9 @@ holds; so few appends go one by one, and many go together.
 import asyncio
 import secrets
 from collections.abc import Coroutine, Sequence
+from itertools import accumulate
 
-from events.bus import Ack, ApiError, Bus, TimedOut, Unavailable
+from events.bus import Ack, ApiError, Bus
 
 Message = tuple[str, bytes, dict[str, str]]
 """Subject, body, headers."""
@@ -23,6 +24,8 @@ WORTH_IT = 12
 """Fewer waiting ones are sent one by one: a batch costs about as much as so many publishes."""
 LARGEST = 256
 """Messages in a batch; the server takes 1,000."""
+LARGEST_BYTES = 4 * 1024 * 1024
+"""Bodies in a batch, by and large."""
 SEND_SECONDS = 2.0
 
 
@@ -67,7 +70,9 @@ class Group:
         if self._under_way:
             return
         waiting = [each for each in self._waiting if not each[1].done()]  # who was cancelled waits no more
-        gathered, self._waiting = waiting[:LARGEST], waiting[LARGEST:]
+        sizes = accumulate(len(body) for (_, body, _), _ in waiting[:LARGEST])
+        count = sum(size <= LARGEST_BYTES for size in sizes) or 1
+        gathered, self._waiting = waiting[:count], waiting[count:]
         if not gathered:
             return
         if len(gathered) < WORTH_IT:
@@ -98,7 +103,7 @@ class Group:
         except ApiError:
             # One of them lost a race, or was stored before: none is stored. Each gets its own answer, one by one.
             await asyncio.gather(*(self._one(message, future) for message, future in gathered))
-        except (Unavailable, TimedOut) as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, nobody may be left waiting
             for _, future in gathered:
                 if not future.done():
                     future.set_exception(error)

@@ -1,13 +1,11 @@
-"""The HTTP door: calls, event streams, guest tokens, documents and health; what fails is an RFC 9457 problem."""
+"""The HTTP door: calls, guest tokens, documents and health; what fails is an RFC 9457 problem."""
 
-import asyncio
 import base64
-import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import structlog
@@ -27,14 +25,12 @@ from gateway.errors import invalid, problem, retry_after
 from gateway.health import Health
 from gateway.identity import Identity
 from gateway.limits import Buckets
-from gateway.watches import Watcher
+from gateway.streams import Streams
 from gateway.websocket import Sockets
 
 WEB = Path(__file__).with_name("web")
 JSON = "application/json"
 PROBLEM = "application/problem+json"
-BEAT_SECONDS = 15.0
-STREAM_RETRY_MS = 1000
 PREFLIGHT_SECONDS = 600
 HEADERS_IN = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Matinee-After, traceparent"
 HEADERS_OUT = "ETag, Retry-After, Matinee-Position"
@@ -61,41 +57,16 @@ class GuestAnswer(Struct, frozen=True):
     expires: datetime
 
 
-class StreamWatcher(Watcher):
-    """A watch behind an event stream. A slow reader gets the newest value, not all of them."""
-
-    __slots__ = ("error", "newest", "news")
-
-    def __init__(self, who: Identity) -> None:
-        super().__init__(who)
-        self.news = asyncio.Event()
-        self.newest = b""
-        self.error: Rejected | None = None
-
-    def push(self, tail: bytes, position: str) -> None:
-        self.newest = b"".join((b"id: ", position.encode(), b"\ndata: {", tail[1:], b"\n\n"))
-        self.news.set()
-
-    def fail(self, error: Rejected) -> None:
-        self.error = error
-        self.news.set()
-
-    def take(self) -> bytes:
-        self.news.clear()
-        newest, self.newest = self.newest, b""
-        return newest
-
-
 class Http:
     """Everything that is not the socket itself."""
 
-    def __init__(self, desk: Desk, sockets: Sockets, health: Health) -> None:
+    def __init__(self, desk: Desk, sockets: Sockets, streams: Streams, health: Health) -> None:
         self._desk = desk
         self._sockets = sockets
+        self._streams = streams
         self._health = health
         self._callers = Buckets(desk.settings.calls_per_second, desk.settings.calls_per_second * 2)
         self._guests = Buckets(desk.settings.guests_per_second, limits.GUESTS_BURST)
-        self._streams: set[asyncio.Task[Any]] = set()
         self._openapi = _encoder.encode(openapi(desk.catalogue, GuestRequest, GuestAnswer))
         self._asyncapi = _encoder.encode(asyncapi(desk.catalogue))
 
@@ -121,11 +92,6 @@ class Http:
             ]
         )
         return app
-
-    async def drain(self) -> None:
-        """End the event streams; their clients connect again by themselves."""
-        for stream in self._streams:
-            stream.cancel()
 
     # Calls.
 
@@ -165,41 +131,9 @@ class Http:
         assert isinstance(query, Query)
         return function, query
 
-    # Event streams.
-
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         function, query = self._asked(request)
-        watcher = StreamWatcher(await self._who(request))
-        await self._desk.watches.add(watcher, function, query, request.headers.get("Matinee-After"))
-        task = asyncio.current_task()
-        assert task is not None
-        self._streams.add(task)
-        response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream", hdrs.CACHE_CONTROL: "no-store"})
-        try:
-            await response.prepare(request)
-            await response.write(b"retry: %d\n\n" % STREAM_RETRY_MS)
-            with contextlib.suppress(ConnectionError):
-                await self._stream(response, watcher)
-        finally:
-            self._streams.discard(task)
-            self._desk.watches.remove(watcher)
-        return response
-
-    async def _stream(self, response: web.StreamResponse, watcher: StreamWatcher) -> None:
-        while watcher.error is None:
-            left = watcher.who.expires - self._desk.clock.now()
-            if left <= 0:
-                watcher.error = Rejected("token-expired")
-                break
-            try:
-                async with asyncio.timeout(min(left, BEAT_SECONDS)):
-                    await watcher.news.wait()
-            except TimeoutError:
-                await response.write(b":\n\n")
-            if news := watcher.take():
-                await response.write(news)
-        if watcher.error is not None:
-            await response.write(b"event: problem\ndata: " + _encoder.encode(problem(watcher.error)) + b"\n\n")
+        return await self._streams.handle(request, await self._who(request), function, query)
 
     # Guests.
 

@@ -33,6 +33,7 @@ from gateway.notices import Notices
 from gateway.origins import Origins
 from gateway.presence import Presences
 from gateway.settings import Settings, settings
+from gateway.streams import Streams
 from gateway.watches import Watches
 from gateway.websocket import Sockets
 
@@ -97,7 +98,8 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
         tasks = asyncio.create_task(presences.run()), asyncio.create_task(sockets.run())
         stack.push_async_callback(_end, tasks)
         stack.push_async_callback(presences.stop)
-        doors = Http(desk, sockets, health)
+        streams = Streams(desk)
+        doors = Http(desk, sockets, streams, health)
         # Cancelling handlers lets go of event streams as soon as their readers have gone.
         runner = web.AppRunner(
             doors.app(), access_log=None, shutdown_timeout=limits.CLEANUP_SECONDS, handler_cancellation=True
@@ -106,7 +108,7 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, config.host, config.port, backlog=1024)
         await site.start()
-        stack.push_async_callback(_drain, site, health, sockets, doors)
+        stack.push_async_callback(_drain, site, health, sockets, streams)
         port = runner.addresses[0][1]
         log.info("serving", address=f"http://{config.host}:{port}", gateway=name)
         yield Running(port, desk, bus, tasks)
@@ -128,10 +130,10 @@ async def _sample(presences: Presences) -> None:
         log.warning("clock not compared", reason=str(error))
 
 
-async def _drain(site: web.TCPSite, health: Health, sockets: Sockets, doors: Http) -> None:
+async def _drain(site: web.TCPSite, health: Health, sockets: Sockets, streams: Streams) -> None:
     health.draining = True
     await site.stop()
-    await doors.drain()
+    await streams.drain()
     await sockets.drain()
 
 

@@ -203,7 +203,6 @@ async def test_a_runner_that_starts_knows_what_is_parked(model: ReadModel) -> No
 
 
 async def test_a_value_that_the_driver_does_not_encode_is_poison_too(model: ReadModel) -> None:
-    """It says so with the same kind of error as for a lost connection."""
     commits = await told(
         *STORY[:3],
         Deposit(account_id="a", amount=HUGE),
@@ -213,6 +212,24 @@ async def test_a_value_that_the_driver_does_not_encode_is_poison_too(model: Read
     await apply(model, commits)
     assert await balances(model) == {"a": 10 + HUGE, "b": 2}
     assert await parked(model) == [("account.a", 5)]
+
+
+async def test_a_wrong_statement_is_not_taken_for_a_lost_connection(model: ReadModel) -> None:
+    """asyncpg raises the same error for both; waiting for the connection to come back would be for ever."""
+
+    async def mistaken(db: Db, commits: Sequence[Commit]) -> set[str]:
+        if any(commit.key.id == "a" for commit in commits):
+            await db.execute("select $1::int", 1, 2)
+        return set()
+
+    commits = await told(*STORY[:3])
+    project = batches(*PROJECTIONS, Projection("mistaken", mistaken))
+    await project.start(model.writer)
+
+    await project.apply(model.writer, LOG, 0, commits)
+
+    assert project.parked == {"account.a"}
+    assert await balances(model) == {"b": 0}
 
 
 async def test_a_commit_that_does_not_decode_is_parked(model: ReadModel) -> None:

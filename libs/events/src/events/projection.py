@@ -93,7 +93,7 @@ class Batches:
         except Fenced:
             raise
         except Exception as error:
-            if is_away(error):
+            if is_away(error, db):
                 raise
             # Something in the batch cannot be applied. Find out what, set that key aside, and let the others go on.
             log.error("batch refused, applying its commits one by one", source=source, after=after, reason=repr(error))
@@ -153,7 +153,7 @@ class Batches:
                 async with db.transaction():
                     topics |= await self._apply(db, source, [commit])
             except Exception as error:
-                if is_away(error):
+                if is_away(error, db):
                     raise
                 log.error("key parked", key=str(commit.key), sequence=commit.sequence, reason=repr(error))
                 if source == LOG:

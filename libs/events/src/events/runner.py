@@ -244,7 +244,7 @@ class Runner:
         except (Fenced, Rejected):
             raise
         except Exception as error:
-            if schema.is_away(error):
+            if schema.is_away(error, db):
                 raise
             log.error("still parked", key=key, reason=repr(error))
             await db.execute("update parked set retry = false, reason = $2 where key = $1", key, repr(error)[:500])

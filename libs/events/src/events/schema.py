@@ -79,10 +79,14 @@ class Db(Protocol):
     async def fetchval(self, query: str, *args: Any) -> Any: ...
 
 
-def is_away(error: BaseException) -> bool:
-    """Whether the database could not be asked, or not now; everything else is about what was asked."""
+def is_away(error: BaseException, db: "asyncpg.Connection | None" = None) -> bool:
+    """Whether the database could not be asked, or not now; everything else is about what was asked.
+
+    With the same `InterfaceError` asyncpg speaks of a closed connection and of a statement with too many arguments;
+    only *db* tells which. Without it, the connection counts as closed.
+    """
     if isinstance(error, asyncpg.InterfaceError):
-        return not isinstance(error, ValueError)  # asyncpg says so about arguments that do not fit their types
+        return db is None or db.is_closed()
     return isinstance(error, AWAY)
 
 

@@ -15,6 +15,7 @@ from events.contracts.library import (
     Report,
     Started,
     Stopped,
+    player,
     slot,
 )
 from events.messages import Context
@@ -31,7 +32,8 @@ Going = Literal["playing", "paused", "stopped"]
 
 def said(position: float, **more: Any) -> dict[str, Any]:
     """What every event of the film says, a hundred seconds long."""
-    return {"uid": ANA, "work": FILM, "position": position, "at": NOW, "duration": 100.0, **more}
+    which = player(ANA, more.get("device", ""))
+    return {"uid": ANA, "work": FILM, "position": position, "at": NOW, "duration": 100.0, "player": which, **more}
 
 
 def report(position: float, state: Going = "playing", duration: float | None = 100.0, **more: Any) -> Report:
@@ -161,7 +163,9 @@ class TestDevices:
         many = [Started(**said(5.0, device=f"d{n}")) for n in range(DEVICES)]
         state = title.given(*many, Started(**said(6.0, device="d0")), Started(**said(5.0, device="new"))).state()
 
-        assert list(state.sessions) == [*(f"d{n}" for n in range(2, DEVICES)), "d0", "new"]
+        assert list(state.sessions) == [
+            player(ANA, device) for device in (*(f"d{n}" for n in range(2, DEVICES)), "d0", "new")
+        ]
 
 
 def test_nobody_has_no_library() -> None:
@@ -214,10 +218,10 @@ def _check(history: list[LibraryEvent]) -> None:
         if isinstance(event, Progressed):
             continue
         assert isinstance(event, Completed) == ended
-        before = last.get(event.device)
+        before = last.get(event.player)
         if isinstance(event, Completed) and isinstance(before, Completed):
             assert slot(before.episode) != slot(event.episode), "completed twice in one session"
-        last[event.device] = event
+        last[event.player] = event
 
 
 @settings(max_examples=50)

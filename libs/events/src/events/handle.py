@@ -195,10 +195,9 @@ class Aggregates:
         """Hand the heartbeats among what was decided to the compacted stream."""
         sequence = 0
         for key, events in decided.items():
-            for event in events:
-                if event.telemetry:
-                    assert self._heartbeats is not None, f"{tag_of(type(event))} has no stream"
-                    sequence = await self._heartbeats.put(key, event.slot(), event, context)
+            for event in await self._vault.seal([event for event in events if event.telemetry]):
+                assert self._heartbeats is not None, f"{tag_of(type(event))} has no stream"
+                sequence = await self._heartbeats.put(key, event.slot(), event, context)
         return sequence
 
     def _advance(self, loaded: Loaded, write: Write, sequence: int, context: Context) -> None:

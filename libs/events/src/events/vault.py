@@ -153,7 +153,12 @@ class Vault:
 
 
 def _people(events: Iterable[Event]) -> set[str]:
-    return {getattr(event, event.person) for event in events if personal_fields(type(event))}
+    """Whose keys it takes; who has left all personal fields empty needs none."""
+    return {
+        getattr(event, event.person)
+        for event in events
+        if any(getattr(event, name) for name in personal_fields(type(event)))
+    }
 
 
 def _with(event: E, change: Any) -> E:
@@ -165,7 +170,7 @@ def _with(event: E, change: Any) -> E:
     changed = {
         name: change(text, f"{tag_of(type(event))}.{name}.{uid}".encode(), uid)
         for name in fields
-        if (text := getattr(event, name)) is not None
+        if (text := getattr(event, name))
     }
     return msgspec.structs.replace(event, **changed)
 

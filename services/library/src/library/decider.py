@@ -13,6 +13,7 @@ from events.contracts.library import (
     Report,
     Started,
     Stopped,
+    player,
     slot,
 )
 from events.decider import Decider
@@ -42,7 +43,7 @@ class Title(Struct, frozen=True):
     """As much of a title's history as its rules need."""
 
     sessions: dict[str, Session] = {}
-    """By device, the one that was heard of longest ago first."""
+    """By player, the one that was heard of longest ago first."""
     completed: tuple[str, ...] = ()
     """Every film or episode that was ever completed, in the order of its last completion."""
 
@@ -51,7 +52,7 @@ def decide(command: LibraryCommand, title: Title, context: Context) -> list[Libr
     if not context.actor:
         raise Rejected("not-signed-in")
     item = slot(command.episode)
-    session = title.sessions.get(command.device)
+    session = title.sessions.get(player(context.actor, command.device))
     if session is not None and session.item != item:
         session = None  # the device went over to another episode
     said = _said(command, session, context)
@@ -73,6 +74,7 @@ def _said(command: Report, session: Session | None, context: Context) -> dict[st
         "duration": duration,
         "episode": command.episode,
         "device": command.device,
+        "player": player(context.actor, command.device),
     }
 
 
@@ -131,9 +133,9 @@ def evolve(title: Title, event: LibraryEvent) -> Title:
 def _with_session(
     title: Title, event: Started | Stopped | Completed, stage: Literal["playing", "stopped", "completed"]
 ) -> Title:
-    others = [(device, session) for device, session in title.sessions.items() if device != event.device]
+    others = [(player, session) for player, session in title.sessions.items() if player != event.player]
     mine = Session(slot(event.episode), stage, event.position, event.duration)
-    return replace(title, sessions=dict([*others, (event.device, mine)][-DEVICES:]))
+    return replace(title, sessions=dict([*others, (event.player, mine)][-DEVICES:]))
 
 
 decider: Decider[LibraryCommand, Title, LibraryEvent] = Decider(Title(), decide, evolve)

@@ -1,11 +1,12 @@
 """What can be asked of a person's library, and what can have happened in it."""
 
 from datetime import datetime
+from hashlib import sha256
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
-from events.messages import NO_NUL, Channel, Command, Context, Event, Id, Key, MediaSeconds, Query
+from events.messages import NO_NUL, Channel, Command, Context, Event, Id, Key, MediaSeconds, Personal, Query
 
 CONTEXT = "library"
 CHANNEL: Channel | None = None
@@ -40,6 +41,11 @@ def slot(episode: Episode | None) -> str:
     return f"{episode.season}-{episode.episode}" if episode else "film"
 
 
+def player(uid: str, device: str) -> str:
+    """Tells a person's devices apart without saying which they are: so short that it fits countless names."""
+    return sha256(f"{uid} {device}".encode()).hexdigest()[:4] if device else ""
+
+
 class Report(Command, frozen=True):
     """Tell where a device is in a title; players call it every few seconds and at each change of state.
 
@@ -59,6 +65,7 @@ class Report(Command, frozen=True):
     """The episode that follows, as far as the player knows; it takes the place of a completed one."""
     state: Literal["playing", "paused", "stopped"] = "playing"
     device: Device = ""
+    """What its owner calls it; tells that person's devices apart."""
 
     def keys(self, context: Context) -> tuple[Key, ...]:
         return (Key.of("title", context.actor, self.work),)
@@ -76,7 +83,10 @@ class Started(Event, frozen=True, tag="library.started"):
     at: datetime
     duration: float | None = None
     episode: Episode | None = None
-    device: str = ""
+    device: Personal[str] = ""
+    """What its owner calls it."""
+    player: str = ""
+    """Tells a person's devices apart, see `player`."""
 
 
 class Stopped(Event, frozen=True, tag="library.stopped"):
@@ -88,7 +98,10 @@ class Stopped(Event, frozen=True, tag="library.stopped"):
     at: datetime
     duration: float | None = None
     episode: Episode | None = None
-    device: str = ""
+    device: Personal[str] = ""
+    """What its owner calls it."""
+    player: str = ""
+    """Tells a person's devices apart, see `player`."""
 
 
 class Completed(Event, frozen=True, tag="library.completed"):
@@ -101,7 +114,10 @@ class Completed(Event, frozen=True, tag="library.completed"):
     duration: float
     episode: Episode | None = None
     next: Episode | None = None
-    device: str = ""
+    device: Personal[str] = ""
+    """What its owner calls it."""
+    player: str = ""
+    """Tells a person's devices apart, see `player`."""
 
 
 class Progressed(Event, frozen=True, tag="library.progressed"):
@@ -114,7 +130,10 @@ class Progressed(Event, frozen=True, tag="library.progressed"):
     at: datetime
     duration: float | None = None
     episode: Episode | None = None
-    device: str = ""
+    device: Personal[str] = ""
+    """What its owner calls it."""
+    player: str = ""
+    """Tells a person's devices apart, see `player`."""
 
     def slot(self) -> str:
         return slot(self.episode)

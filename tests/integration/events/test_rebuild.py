@@ -92,7 +92,7 @@ async def test_other_tables_are_built_at_the_start(house: Embedded, client: Clie
             assert await rows(house, old, table, id)
 
     async with serving(house, service=later) as after:
-        assert after.models.schema == later.first_schema != old
+        assert after.models.schema == after.stores.rebuild.first_name != old
         assert await client.balance(id, last.position) == 5
         for table in ("account", "movement"):
             assert await rows(house, after.models.schema, table, id) == await rows(house, old, table, id)
@@ -128,11 +128,12 @@ async def test_a_rebuild_that_was_interrupted_is_gone_on_with(
     later = with_tables(tmp_path, f"create table extra_{id} (id text);")
     async with stores(later, settings(house, "one")) as opened:
         await opened.rebuild.prepare()
-        await opened.rebuild.create(later.first_schema)
-        await opened.rebuild.fill(later.first_schema, upto={"log": await opened.log.head() // 2, "telemetry": 0})
+        name = opened.rebuild.first_name
+        await opened.rebuild.create(name)
+        await opened.rebuild.fill(name, upto={"log": await opened.log.head() // 2, "telemetry": 0})
 
     async with serving(house, service=later) as running:
-        assert running.models.schema == later.first_schema
+        assert running.models.schema == name
         assert await client.balance(id, last.position) == 5
 
 

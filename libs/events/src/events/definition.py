@@ -80,7 +80,3 @@ class Service:
         """Changes when the read models must be built anew: with their tables, or with the code that fills them."""
         modules = sorted({projection.apply.__module__ for projection in self.projections})
         return fingerprint(self.sql, "\n".join(inspect.getsource(sys.modules[name]) for name in modules))
-
-    @property
-    def first_schema(self) -> str:
-        return f"{self.name}_{self.fingerprint}"

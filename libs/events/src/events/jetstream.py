@@ -52,8 +52,11 @@ class JetStreamLog:
     @classmethod
     async def open(cls, bus: Bus, context: str, codec: Codec) -> "JetStreamLog":
         """Learn the epoch from the stream; raise `ApiError` if it was never provisioned."""
-        info = await bus.api(f"STREAM.INFO.{stream_of(context)}")
-        return cls(bus, context, codec, info["config"]["metadata"]["matinee-epoch"])
+        return cls(bus, context, codec, await _epoch(bus, stream_of(context)))
+
+    async def still(self) -> bool:
+        """Whether the stream is of the epoch that it was opened with. Raise `ApiError` if it is gone."""
+        return await _epoch(self._bus, self._stream) == self._epoch
 
     @property
     def epoch(self) -> str:
@@ -230,6 +233,11 @@ class JetStreamSnapshots:
 
     async def put(self, key: Key, snapshot: bytes) -> None:
         await self._bus.store(f"$KV.{self._bucket}.{key}", snapshot, {})
+
+
+async def _epoch(bus: Bus, stream: str) -> str:
+    epoch: str = (await bus.api(f"STREAM.INFO.{stream}"))["config"]["metadata"]["matinee-epoch"]
+    return epoch
 
 
 def _stored(data: bytes, headers: dict[str, str]) -> Stored:

@@ -51,6 +51,8 @@ class Rebuild:
         self._log = events_log
         self._heartbeats = heartbeats
         self._batches = Batches(service.projections, vault, events_log.epoch)
+        self.first_name = schema.named(service.name, service.fingerprint, events_log.epoch)
+        """Of the schema that the service's code fills from the log as it is now."""
 
     async def prepare(self) -> None:
         """Make the service's control schema if it is not there yet."""
@@ -67,7 +69,7 @@ class Rebuild:
             return True
 
     def new_name(self) -> str:
-        return f"{self._service.first_schema}_{secrets.token_hex(3)}"
+        return f"{self.first_name}_{secrets.token_hex(3)}"
 
     async def fill(self, name: str, progress: Progress | None = None, upto: Reached | None = None) -> Reached:
         """Bring schema *name* up to the log's present end, or just to *upto*; return how far it is then.
@@ -141,15 +143,16 @@ class Rebuild:
             return found
 
     async def ensure(self) -> str:
-        """The schema that fits this code: the current one, or one built now, before which the service is not ready.
+        """The schema that fits this code and log: the current one, or one built now, before which the service is not
+        ready.
 
         An older schema is left to the replicas that still run the older code.
         """
         await self.prepare()
-        name = self._service.first_schema
+        name = self.first_name
         while True:
             current = await self.current()
-            if current is not None and current.startswith(name):
+            if current is not None and schema.filled_by(current) == name:
                 return current
             await self.create(name)
             try:

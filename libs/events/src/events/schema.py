@@ -66,7 +66,8 @@ AWAY = (
     asyncpg.TransactionRollbackError,
 )
 
-_SCHEMA = re.compile(r".*?_[0-9a-f]{8}(?=_|$)")
+_SCHEMA = re.compile(r".*?_[0-9a-f]{8}_[0-9a-f]{8}(?=_|$)")
+_EPOCH = re.compile(r"[0-9a-f]{8}")
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -93,6 +94,12 @@ def is_away(error: BaseException, db: "asyncpg.Connection | None" = None) -> boo
 def fingerprint(sql: str, projections: str) -> str:
     """Of everything that decides what a read model holds: its tables and the code that fills them."""
     return hashlib.sha256(f"{STATEMENTS}\n{sql}\n{projections}".encode()).hexdigest()[:8]
+
+
+def named(service: str, fingerprint: str, epoch: str) -> str:
+    """The schema that this code fills from this life of the log: rows of another one must never answer for it."""
+    token = epoch if _EPOCH.fullmatch(epoch) else hashlib.sha256(epoch.encode()).hexdigest()[:8]
+    return f"{checked(service)}_{fingerprint}_{token}"
 
 
 def checked(name: str) -> str:
@@ -133,16 +140,20 @@ async def current(db: Db, service: str) -> str | None:
 
 
 async def current_of(db: Db, service: str, ours: str) -> str:
-    """The schema that queries of this code read: the current one, unless other code fills it; then still *ours*."""
+    """The schema that queries of this code read: the current one, unless other code or another life of the log fills
+    it; then still *ours*.
+    """
     name = await current(db, service)
     return name if name is not None and filled_by(name) == filled_by(ours) else ours
 
 
 def filled_by(schema: str) -> str:
-    """The fingerprint in a schema's name, with the service before it; what a rebuild put behind it is left out."""
+    """Service, fingerprint and epoch in a schema's name; what a rebuild put behind them is left out.
+
+    A name that does not say so much, as older versions made them, stands for itself alone.
+    """
     match = _SCHEMA.match(schema)
-    assert match is not None, schema
-    return match[0]
+    return match[0] if match else schema
 
 
 async def point(owner: Db, service: str, schema: str) -> None:
@@ -175,6 +186,6 @@ async def tables(db: Db, schema: str) -> list[tuple[str, str]]:
 async def schemas(db: Db, service: str) -> list[str]:
     """The read-model schemas of *service*, whatever their state."""
     rows = await db.fetch(
-        "select nspname from pg_namespace where nspname ~ $1 order by 1", f"^{checked(service)}_[0-9a-f]{{8}}"
+        "select nspname from pg_namespace where nspname ~ $1 order by 1", f"^{checked(service)}_[0-9a-f]{{8}}(_|$)"
     )
     return [row["nspname"] for row in rows]

@@ -19,7 +19,7 @@ from events.definition import Granted, Service
 from events.handle import Aggregates
 from events.health import Check, serving_health
 from events.jetstream import JetStreamLog, JetStreamSnapshots, JetStreamTelemetry
-from events.messages import Notice
+from events.messages import Notice, Rejected
 from events.projection import Batches
 from events.readmodel import ReadModels, connect
 from events.rebuild import Rebuild
@@ -37,6 +37,11 @@ log = structlog.get_logger("service")
 DRAIN_SECONDS = 5.0
 START_SECONDS = 60.0
 RETRY_SECONDS = 0.25
+EPOCH_SECONDS = 1.0
+
+
+class Restored(Exception):
+    """The log is another one than this process was started with: whatever it remembers is void."""
 
 
 def run(service: Service) -> None:
@@ -143,7 +148,11 @@ async def replica(service: Service, settings: ServiceSettings) -> AsyncIterator[
             service.crons,
         )
         stack.push_async_callback(runner.release)
-        tasks = asyncio.create_task(runner.run()), asyncio.create_task(models.follow_pointer())
+        tasks = (
+            asyncio.create_task(runner.run()),
+            asyncio.create_task(models.follow_pointer()),
+            asyncio.create_task(_watch_epoch(opened.log)),
+        )
         stack.push_async_callback(_end, tasks)
         server = Server(service, opened.bus, aggregates, opened.log, models)
         stack.push_async_callback(server.drain, DRAIN_SECONDS)
@@ -175,6 +184,15 @@ async def _until(stop: asyncio.Event, running: Replica) -> None:
             raise SystemExit(1)
     if running.stores.bus.lost.is_set():
         raise SystemExit("nats: the connection was closed for good")
+
+
+async def _watch_epoch(events_log: JetStreamLog) -> None:
+    """End when the log is of another epoch: the supervisor starts the process anew, with read models of that one."""
+    while True:
+        await asyncio.sleep(EPOCH_SECONDS)
+        with contextlib.suppress(ApiError, Rejected):  # away, or about to be put back
+            if not await events_log.still():
+                raise Restored(f"the log is no longer of epoch {events_log.epoch}: it was restored; start anew")
 
 
 async def _end(tasks: tuple["asyncio.Task[None]", ...]) -> None:

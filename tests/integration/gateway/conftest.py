@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 from tests.e2e.client import Client
 from tests.integration.gateway.peer import Peer
+from tests.simulators.issuer import IssuerSimulator, issuer
 from tests.wait import eventually
 
 from events.bus import Bus
@@ -79,3 +81,13 @@ async def guest(running: Running, name: str = "Ada") -> str:
     async with aiohttp.ClientSession() as session, session.post(f"{running.http}/v1/guest", json={"name": name}) as got:
         answer = await got.json()
         return str(answer["token"])
+
+
+@pytest_asyncio.fixture
+async def idp() -> AsyncIterator[IssuerSimulator]:
+    async with issuer() as simulator:
+        yield simulator
+
+
+def trusting(idp: IssuerSimulator) -> dict[str, object]:
+    return {"issuers_json": json.dumps([{"issuer": idp.url, "audience": "matinee", "leeway": 0}])}

@@ -7,15 +7,13 @@ import signal
 import socket as sockets
 import sys
 import time
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-import pytest_asyncio
 from tests.e2e.client import Client, Refused
-from tests.integration.gateway.conftest import Connect, Gateways, guest
+from tests.integration.gateway.conftest import Connect, Gateways, guest, trusting
 from tests.integration.gateway.peer import Peer, played
-from tests.simulators.issuer import IssuerSimulator, issuer
+from tests.simulators.issuer import IssuerSimulator
 from tests.wait import eventually
 
 from events.messages import Context, Rejected
@@ -152,16 +150,6 @@ async def still_works(client: Client) -> None:
 
 
 # Tokens that expire on an open socket.
-
-
-@pytest_asyncio.fixture
-async def idp() -> AsyncIterator[IssuerSimulator]:
-    async with issuer() as simulator:
-        yield simulator
-
-
-def trusting(idp: IssuerSimulator) -> dict[str, object]:
-    return {"issuers_json": json.dumps([{"issuer": idp.url, "audience": "matinee", "leeway": 0}])}
 
 
 async def test_an_expired_token_loses_no_event_and_no_value(

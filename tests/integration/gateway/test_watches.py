@@ -1,14 +1,18 @@
 """Live queries against a real bus: when they run, for whom, and what is sent."""
 
 import asyncio
+import itertools
 import json
+import socket
+import time
 from typing import Any
 
 import aiohttp
 import pytest
 from tests.e2e.client import Client, Refused
-from tests.integration.gateway.conftest import Connect, Gateways, guest
+from tests.integration.gateway.conftest import Connect, Gateways, guest, trusting
 from tests.integration.gateway.peer import Peer
+from tests.simulators.issuer import IssuerSimulator
 from tests.wait import eventually
 
 from events.messages import Context, Rejected
@@ -337,6 +341,82 @@ async def test_an_event_stream_is_forgotten_when_its_reader_goes(running: Runnin
         assert running.desk.watches.watchers == 1
         stream.close()
         await eventually(lambda: running.desk.watches.watchers == 0, within=10)
+
+
+async def test_event_streams_are_bounded_per_person_and_count_as_sockets(
+    another: Gateways, peer: Peer, watched: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "STREAMS", 1)
+    async with another(max_sockets=2) as running:
+        ada, ben, cleo = [{"Authorization": f"Bearer {await guest(running, name)}"} for name in "ABC"]
+        async with aiohttp.ClientSession(running.http) as http:
+
+            async def opened(headers: dict[str, str]) -> tuple[int, str, aiohttp.ClientResponse]:
+                stream = await http.get("/v1/watch/party.state", params=PARTY, headers=headers)
+                code = "" if stream.status == 200 else (await stream.json())["code"]
+                return stream.status, code, stream
+
+            first = await opened(ada)
+            assert (await opened(ada))[:2] == (429, "too-many-watches")
+            assert (await opened(ben))[:2] == (200, "")
+            assert (await opened(cleo))[:2] == (503, "too-many-sockets")
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                await Client.connect(running.ws, None)
+            first[2].close()
+
+            async def there_is_room() -> bool:
+                return (await opened(ada))[0] == 200
+
+            await eventually(there_is_room)
+
+
+async def test_who_does_not_read_an_event_stream_is_cut_off(
+    running: Running, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SLOW_STREAM_SECONDS", 0.5)
+    answers = itertools.count()
+    peer.handlers["party.state"] = lambda args, context: str(next(answers)) + "x" * 500_000
+    raw = await asyncio.to_thread(open_stream, running, await guest(running))
+    try:
+        await eventually(lambda: running.desk.watches.watchers == 1)
+
+        async def forgotten() -> bool:
+            await peer.touch("party:p")
+            return running.desk.watches.watchers == 0
+
+        await eventually(forgotten, within=10)
+    finally:
+        raw.close()
+
+
+async def test_a_token_expires_though_its_event_stream_is_not_read(
+    another: Gateways, peer: Peer, idp: IssuerSimulator
+) -> None:
+    answers = itertools.count()
+    peer.handlers["party.state"] = lambda args, context: str(next(answers)) + "x" * 500_000
+    async with another(**trusting(idp)) as running:
+        raw = await asyncio.to_thread(open_stream, running, idp.mint(exp=int(time.time()) + 2))
+        try:
+            await eventually(lambda: running.desk.watches.watchers == 1)
+
+            async def forgotten() -> bool:
+                await peer.touch("party:p")
+                return running.desk.watches.watchers == 0
+
+            await eventually(forgotten)
+        finally:
+            raw.close()
+
+
+def open_stream(running: Running, token: str) -> socket.socket:
+    """Asks for an event stream and then reads nothing, with as little room as the kernel allows."""
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.connect(("127.0.0.1", running.port))
+    raw.sendall(
+        b"GET /v1/watch/party.state?party_id=p HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n" % token.encode()
+    )
+    return raw
 
 
 async def test_calls_over_http_have_a_rate_per_person(another: Gateways, peer: Peer, watched: Party) -> None:

@@ -17,7 +17,16 @@ CONTRACT = {slug for function in Catalogue().functions.values() for slug in func
 BY_SERVICES = {"bad-cursor", "party-full", "name-missing", "no-such-party", "party-closed", "not-the-host"}
 NOT_TOLD = {"bad-context"}
 """A gateway that garbles a context is broken; its client is told of an unknown refusal."""
-INDIRECT = {"not-found", "bad-request", "body-too-large", "frame-too-large", "bad-position", "busy", "key-reused"}
+INDIRECT = {
+    "not-found",
+    "bad-request",
+    "body-too-large",
+    "frame-too-large",
+    "bad-position",
+    "busy",
+    "key-reused",
+    "too-many-sockets",
+}
 """Said through a table of HTTP statuses, by a close code, or by services in other words."""
 
 

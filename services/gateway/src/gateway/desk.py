@@ -7,6 +7,7 @@ from gateway.calls import Calls
 from gateway.catalogue import Catalogue
 from gateway.channels import Channels
 from gateway.clock import Clock
+from gateway.limits import Seats
 from gateway.notices import Notices
 from gateway.origins import Origins
 from gateway.settings import Settings
@@ -27,3 +28,5 @@ class Desk:
     channels: Channels
     watches: Watches
     origins: Origins
+    seats: Seats
+    """For sockets and event streams alike."""

@@ -58,7 +58,7 @@ ERRORS: dict[str, Meaning] = {
     # Too much.
     "rate-limited": Meaning(429, "Too often. Try again a little later."),
     "too-many-calls": Meaning(429, "Too many calls are in flight on this socket."),
-    "too-many-watches": Meaning(429, "Too many watches on this socket."),
+    "too-many-watches": Meaning(429, "Too many watches at once."),
     "too-many-channels": Meaning(429, "Too many channels on this socket."),
     "too-many-sockets": Meaning(503, "This gateway has as many sockets as it takes."),
     "presence-full": Meaning(409, "As many people are present as can be listed."),

@@ -1,7 +1,9 @@
 """Every bound of the gateway in one place, with what happens at it; the README's table is made from `TABLE`."""
 
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from events.messages import Rejected
@@ -15,6 +17,7 @@ TOKEN_CHARS = 16 * 1024
 SOCKETS = 20_000
 CALLS_IN_FLIGHT = 64
 WATCHES = 100
+STREAMS = 20
 CHANNELS = 50
 CALLS_PER_SECOND = 500.0
 CALLS_BURST = 1000.0
@@ -25,6 +28,7 @@ EXPIRED_SECONDS = 600.0
 PING_SECONDS = 25.0
 SILENT_SECONDS = 60.0
 SLOW_READER_BYTES = 1024 * 1024
+SLOW_STREAM_SECONDS = 15.0
 DRAIN_SECONDS = 4.0
 CLEANUP_SECONDS = 0.5
 
@@ -78,9 +82,10 @@ TABLE: tuple[Row, ...] = (
     Row("Frame from a client", _size(FRAME_BYTES), f"`frame-too-large`; over {_size(FRAME_BYTES_HARD)} close 1009"),
     Row("Body of an HTTP request", _size(BODY_BYTES), "413 `body-too-large`"),
     Row("Frame id, channel id, key", f"{TEXT_CHARS} characters", "`invalid-frame` or `invalid-argument`"),
-    Row("Sockets per gateway", f"{SOCKETS:,}", "503 `too-many-sockets` (`MATINEE_MAX_SOCKETS`)"),
+    Row("Sockets and event streams per gateway", f"{SOCKETS:,}", "503 `too-many-sockets` (`MATINEE_MAX_SOCKETS`)"),
     Row("Calls in flight per socket", str(CALLS_IN_FLIGHT), "`too-many-calls`"),
     Row("Watches per socket", str(WATCHES), "`too-many-watches`"),
+    Row("Event streams per person and gateway", str(STREAMS), "429 `too-many-watches`"),
     Row("Channels per socket", str(CHANNELS), "`too-many-channels`"),
     Row(
         "Frames per socket, calls per person over HTTP",
@@ -91,6 +96,11 @@ TABLE: tuple[Row, ...] = (
     Row("Expired token on an open socket", f"{EXPIRED_SECONDS / 60:.0f} min", "close 4402"),
     Row("Silence of a socket", f"{SILENT_SECONDS:.0f} s (a ping every {PING_SECONDS:.0f} s)", "close 4408"),
     Row("Bytes that wait for a slow reader", _size(SLOW_READER_BYTES), "close 4409 (`MATINEE_SLOW_READER_BYTES`)"),
+    Row(
+        "Wait for the reader of an event stream",
+        f"{SLOW_STREAM_SECONDS:.0f} s; what changes meanwhile is sent once, as the newest value",
+        "it is cut off",
+    ),
     Row("Time for a call", f"{CALL_SECONDS:.0f} s", "`timeout`; the same key may be sent again"),
     Row("Wait for a service that is away", f"{RETRY_SECONDS:.0f} s", "`unavailable`; nothing was carried out"),
     Row("A value held back behind a command's answer", f"{HOLD_SECONDS * 1000:.0f} ms", "it is sent"),
@@ -139,6 +149,28 @@ class Bucket:
             self._level -= 1
             return 0.0
         return (1 - self._level) / rate
+
+
+class Seats:
+    """So many of something at once, counted by name."""
+
+    def __init__(self, limit: int, code: str) -> None:
+        """*code* is what one too many is refused with."""
+        self._limit = limit
+        self._code = code
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def take(self, name: str = "") -> Iterator[None]:
+        if self._taken[name] >= self._limit:
+            raise Rejected(self._code, limit=self._limit)
+        self._taken[name] += 1
+        try:
+            yield
+        finally:
+            self._taken[name] -= 1
+            if not self._taken[name]:
+                del self._taken[name]
 
 
 class Buckets:

@@ -29,6 +29,7 @@ from gateway.health import Health
 from gateway.http import Http
 from gateway.identity import Ids
 from gateway.keys import Fetch, fetcher
+from gateway.limits import Seats
 from gateway.notices import Notices
 from gateway.origins import Origins
 from gateway.presence import Presences
@@ -84,7 +85,17 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
         health = Health(bus, ids, name, presences, notices, auth, clock)
         guests = Guests(config.guest_secret, config.guest_days, ids, clock.now)
         desk = Desk(
-            config, catalogue, clock, auth, guests, calls, notices, channels, watches, Origins(config.allowed_origins)
+            config,
+            catalogue,
+            clock,
+            auth,
+            guests,
+            calls,
+            notices,
+            channels,
+            watches,
+            Origins(config.allowed_origins),
+            Seats(config.max_sockets, "too-many-sockets"),
         )
         presences.deliver = channels.deliver
         channels.listen(notices)

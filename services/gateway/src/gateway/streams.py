@@ -1,17 +1,18 @@
 """Event streams: one live query over plain HTTP, for clients that have no WebSocket."""
 
 import asyncio
-import contextlib
 from typing import Any
 
 import msgspec
 from aiohttp import hdrs, web
 
 from events.messages import Query, Rejected
+from gateway import limits
 from gateway.catalogue import Function
 from gateway.desk import Desk
 from gateway.errors import problem
 from gateway.identity import Identity
+from gateway.limits import Seats
 from gateway.watches import Watcher
 
 BEAT_SECONDS = 15.0
@@ -50,6 +51,7 @@ class Streams:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._seats = Seats(limits.STREAMS, "too-many-watches")
         self._open: set[asyncio.Task[Any]] = set()
 
     async def drain(self) -> None:
@@ -59,7 +61,12 @@ class Streams:
 
     async def handle(self, request: web.Request, who: Identity, function: Function, query: Query) -> web.StreamResponse:
         """`GET /v1/watch/{function}`."""
-        watcher = StreamWatcher(who)
+        with self._desk.seats.take(), self._seats.take(who.uid):
+            return await self._serve(request, StreamWatcher(who), function, query)
+
+    async def _serve(
+        self, request: web.Request, watcher: StreamWatcher, function: Function, query: Query
+    ) -> web.StreamResponse:
         await self._desk.watches.add(watcher, function, query, request.headers.get("Matinee-After"))
         task = asyncio.current_task()
         assert task is not None
@@ -67,26 +74,40 @@ class Streams:
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream", hdrs.CACHE_CONTROL: "no-store"})
         try:
             await response.prepare(request)
-            await response.write(b"retry: %d\n\n" % STREAM_RETRY_MS)
-            with contextlib.suppress(ConnectionError):
-                await self._stream(response, watcher)
+            await self._tell(response, b"retry: %d\n\n" % STREAM_RETRY_MS, watcher)
+            await self._stream(response, watcher)
+            async with asyncio.timeout(limits.SLOW_STREAM_SECONDS):
+                await response.write_eof()
+        except (ConnectionError, TimeoutError):
+            self._cut_off(request)
         finally:
             self._open.discard(task)
             self._desk.watches.remove(watcher)
         return response
 
     async def _stream(self, response: web.StreamResponse, watcher: StreamWatcher) -> None:
-        while watcher.error is None:
-            left = watcher.who.expires - self._desk.clock.now()
-            if left <= 0:
-                watcher.error = Rejected("token-expired")
-                break
+        while watcher.error is None and (left := self._left(watcher)) > 0:
             try:
                 async with asyncio.timeout(min(left, BEAT_SECONDS)):
                     await watcher.news.wait()
             except TimeoutError:
-                await response.write(b":\n\n")
+                await self._tell(response, b":\n\n", watcher)
             if news := watcher.take():
-                await response.write(news)
-        if watcher.error is not None:
-            await response.write(b"event: problem\ndata: " + _encoder.encode(problem(watcher.error)) + b"\n\n")
+                await self._tell(response, news, watcher)
+        error = watcher.error or Rejected("token-expired")
+        async with asyncio.timeout(limits.SLOW_STREAM_SECONDS):
+            await response.write(b"event: problem\ndata: " + _encoder.encode(problem(error)) + b"\n\n")
+
+    async def _tell(self, response: web.StreamResponse, data: bytes, watcher: StreamWatcher) -> None:
+        """Write, and wait until the reader has taken most of it. Raise `TimeoutError` if it does not for too long."""
+        async with asyncio.timeout(max(0.0, min(self._left(watcher), limits.SLOW_STREAM_SECONDS))):
+            await response.write(data)
+
+    def _left(self, watcher: StreamWatcher) -> float:
+        """Seconds that the watcher's token is good for."""
+        return watcher.who.expires - self._desk.clock.now()
+
+    def _cut_off(self, request: web.Request) -> None:
+        """Give back at once what waits for a reader who does not read; an orderly end would wait for it."""
+        if request.transport is not None:
+            request.transport.abort()

@@ -415,6 +415,10 @@ class Sockets:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/ws`."""
         self._check(request)
+        with self._desk.seats.take():
+            return await self._serve(request)
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
         response = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
             compress=False,
@@ -447,8 +451,6 @@ class Sockets:
             raise Rejected("origin-not-allowed")
         if self._draining:
             raise Rejected("going-away")
-        if len(self._open) >= self._desk.settings.max_sockets:
-            raise Rejected("too-many-sockets", limit=self._desk.settings.max_sockets)
 
     def _hello_frame(self) -> bytes:
         epoch = ";".join(f"{context}:{epoch}" for context, epoch in self._desk.notices.epochs.items())

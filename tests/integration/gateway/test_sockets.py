@@ -145,6 +145,25 @@ async def test_calls_in_flight_are_bounded(running: Running, peer: Peer, connect
         await ada.answer(number)
 
 
+async def test_tracks_in_flight_are_bounded_and_a_burst_of_broadcasts_is_not(
+    running: Running, peer: Peer, connect: Connect
+) -> None:
+    room = peer.room()
+    ada = await connect(running)
+    peer.hold = asyncio.Event()
+    for number in range(1, limits.TRACKS_IN_FLIGHT + 2):
+        await ada.say(op="track", id=number, channel=f"party:{room}", meta={})
+    with pytest.raises(Refused, match="too-many-calls"):
+        await ada.answer(limits.TRACKS_IN_FLIGHT + 1)
+    sends = range(1000, 1000 + int(limits.SENDS_BURST))
+    for number in sends:
+        await ada.say(op="send", id=number, channel=f"party:{room}", event="hi", data=None)
+    peer.hold.set()
+    for number in (*range(1, limits.TRACKS_IN_FLIGHT + 1), *sends):
+        assert (await ada.answer(number))["op"] == "ok"
+    assert (await ada.ask("track", channel=f"party:{room}", meta={}))["op"] == "ok"
+
+
 async def still_works(client: Client) -> None:
     assert (await client.ask("time", t0=1))["t0"] == 1
 

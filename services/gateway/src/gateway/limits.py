@@ -16,6 +16,7 @@ TOKEN_CHARS = 16 * 1024
 
 SOCKETS = 20_000
 CALLS_IN_FLIGHT = 64
+TRACKS_IN_FLIGHT = 64
 WATCHES = 100
 STREAMS = 20
 CHANNELS = 50
@@ -84,6 +85,7 @@ TABLE: tuple[Row, ...] = (
     Row("Frame id, channel id, key", f"{TEXT_CHARS} characters", "`invalid-frame` or `invalid-argument`"),
     Row("Sockets and event streams per gateway", f"{SOCKETS:,}", "503 `too-many-sockets` (`MATINEE_MAX_SOCKETS`)"),
     Row("Calls in flight per socket", str(CALLS_IN_FLIGHT), "`too-many-calls`"),
+    Row("`track` in flight per socket", str(TRACKS_IN_FLIGHT), "`too-many-calls`"),
     Row("Watches per socket", str(WATCHES), "`too-many-watches`"),
     Row("Event streams per person and gateway", str(STREAMS), "429 `too-many-watches`"),
     Row("Channels per socket", str(CHANNELS), "`too-many-channels`"),

@@ -65,6 +65,7 @@ class Session:
         "_refusals",
         "_sends",
         "_sign_in_by",
+        "_tracks",
         "follows",
         "identity",
         "paused",
@@ -88,6 +89,7 @@ class Session:
         self._sends: Bucket | None = None
         self._refusals = 0
         self._calls = 0
+        self._tracks = 0
         self._reached: dict[str, tuple[str, float]] | None = None
 
     def receive(self, data: bytes, now: float) -> Effect:
@@ -155,6 +157,8 @@ class Session:
                 raise Rejected("too-many-watches", limit=limits.WATCHES)
         elif isinstance(frame, (Follow, Track)):
             self._check_channel(frame)
+            if isinstance(frame, Track) and self._tracks >= limits.TRACKS_IN_FLIGHT:
+                raise Rejected("too-many-calls", limit=limits.TRACKS_IN_FLIGHT)
         elif isinstance(frame, Send):
             self._check_send(frame, now)
 
@@ -211,6 +215,15 @@ class Session:
     def finish(self, ref: FrameId) -> None:
         if self._going is not None:
             self._going.discard(ref)
+
+    def begin_track(self, ref: FrameId) -> None:
+        """A presence is being put. These have no rate of their own, so they are counted as calls are."""
+        self.begin(ref)
+        self._tracks += 1
+
+    def finish_track(self, ref: FrameId) -> None:
+        self.finish(ref)
+        self._tracks -= 1
 
     def begin_call(self, ref: FrameId, context: str, is_command: bool) -> None:
         """A call is under way. Values of a command's context wait behind its answer, which they must not overtake."""

@@ -295,8 +295,8 @@ class Connection:
         self.write(ok(frame.id))
 
     def _track(self, frame: Track) -> None:
-        self.session.begin(frame.id)
-        self._spawn(self._answering(frame.id, self._tracked(frame)))
+        self.session.begin_track(frame.id)
+        self._spawn(self._answering(frame.id, self._tracked(frame), self.session.finish_track))
 
     async def _tracked(self, frame: Track) -> None:
         who, name, desk = self._who(), frame.channel, self._desk
@@ -316,9 +316,11 @@ class Connection:
             self._who(), self.number, frame.channel, frame.event, frame.data, frame.to_self, after
         )
         self.session.begin(frame.id)
-        self._spawn(self._answering(frame.id, sending))
+        self._spawn(self._answering(frame.id, sending, self.session.finish))
 
-    async def _answering(self, ref: FrameId, work: Coroutine[Any, Any, None]) -> None:
+    async def _answering(
+        self, ref: FrameId, work: Coroutine[Any, Any, None], finish: Callable[[FrameId], None]
+    ) -> None:
         """Do it, then say `ok` or why not."""
         try:
             await work
@@ -328,7 +330,7 @@ class Connection:
         except Exception:
             log.exception("frame failed")
             answer = refusal(ref, Rejected("internal"))
-        self.session.finish(ref)
+        finish(ref)
         self.write(answer)
 
     # What channels and watches tell this socket.

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -11,7 +12,8 @@ import msgspec
 import structlog
 
 from events import schema, telemetry, timers
-from events.bus import Bus, TimedOut, Unavailable
+from events.bus import ApiError, Bus, TimedOut, Unavailable
+from events.lag import Lag
 from events.log import Commit, Hole, Log
 from events.messages import Answer, Context, Key, Notice, Rejected
 from events.projection import LOG, TELEMETRY, Applied, Batches, Fenced
@@ -26,6 +28,9 @@ RENEW_SECONDS = 1.0
 LEASE_SECONDS = 3
 TRY_SECONDS = 0.25
 AFTER_TROUBLE_SECONDS = 0.5
+MEASURE_SECONDS = 1.0
+PATIENCE_SECONDS = 5.0
+"""After so long without the projection getting on, the leading replica is not ready."""
 TIMER_SECONDS = 0.25
 TIMER_AGAIN_SECONDS = 1.0
 NOWHERE = (-1, -1)
@@ -82,9 +87,26 @@ class Runner:
         self._schema = ours
         self._at = {LOG: 0, TELEMETRY: 0}
         self._last = b""
+        self._leads = False
+        self._batches: Batches | None = None
+        self._led_at = 0.0
+        self._interrupted: float | None = None
+        """Since when the projection does not get on, by the monotonic clock."""
+
+    @property
+    def well(self) -> bool:
+        """Whether the projection is nobody's worry: it gets on, stopped only just now, or another replica leads."""
+        return self._interrupted is None or time.monotonic() - self._interrupted < PATIENCE_SECONDS
 
     async def run(self) -> None:
         """For ever."""
+        measuring = asyncio.create_task(self._measure())
+        try:
+            await self._project()
+        finally:
+            measuring.cancel()
+
+    async def _project(self) -> None:
         while True:
             pool, pause = None, AFTER_TROUBLE_SECONDS
             try:
@@ -97,19 +119,48 @@ class Runner:
                 asyncpg.InterfaceError,
                 Rejected,
             ) as group:
+                self._trouble()
                 log.warning("projection interrupted", reason=_reason(group))
             except* _Switched as group:
                 log.info("projection starts over", reason=_reason(group))
                 pause = 0.0
             except* Fenced as group:
+                self._trouble()
                 log.info("projection starts over", reason=_reason(group))
             except* Hole as group:
+                self._trouble(for_good=True)
                 log.error("projection stopped at a hole in the log", reason=_reason(group))
             finally:
                 telemetry.leading.labels(self._service).set(0)
+                self._batches = None
                 if pool is not None:
                     pool.terminate()
             await asyncio.sleep(pause)
+
+    def _trouble(self, *, for_good: bool = False) -> None:
+        since = time.monotonic() if self._interrupted is None else self._interrupted
+        self._interrupted = since - PATIENCE_SECONDS if for_good else since
+
+    async def _measure(self) -> None:
+        """Tell once a second how the projection does. For ever, also while it is interrupted."""
+        lag, before = Lag(), self._at[LOG]
+        while True:
+            await asyncio.sleep(MEASURE_SECONDS)
+            if not self._leads:
+                lag, self._interrupted = Lag(), None
+            else:
+                with contextlib.suppress(Rejected, ApiError):  # what is known to wait waits on
+                    lag.stored(await self._log.head(), time.monotonic())
+            waited = lag.seconds(self._at[LOG], time.monotonic())
+            if self._lasts() and (waited == 0 or self._at[LOG] != before):
+                self._interrupted = None
+            before = self._at[LOG]
+            telemetry.lag.labels(self._service).set(waited)
+            telemetry.parked.labels(self._service).set(len(self._batches.parked) if self._batches else 0)
+
+    def _lasts(self) -> bool:
+        """Whether it projects and has done so for a while: what cannot go on fails at once."""
+        return self._batches is not None and time.monotonic() - self._led_at >= MEASURE_SECONDS
 
     async def release(self) -> None:
         """Give the lease back at shutdown, so that another replica need not wait for it to expire."""
@@ -122,15 +173,17 @@ class Runner:
             log.warning("lease not released", reason=str(error))
 
     async def _lead(self, pool: "asyncpg.Pool[Any]") -> None:
-        while not await pool.fetchval(self._take, self._lease, self._replica):  # noqa: ASYNC110  # a row, not an event here
+        while not await pool.fetchval(self._take, self._lease, self._replica):
+            self._leads = False
             await asyncio.sleep(TRY_SECONDS)
+        self._leads = True
         self._schema = schema.checked(await schema.current_of(pool, self._service, self._schema))
         async with pool.acquire() as writing, pool.acquire() as ticking:
             for connection in (writing, ticking):
                 await connection.execute(f"set search_path to {self._schema}")
             batches = self._make_batches()
             self._at |= await batches.start(writing)
-            telemetry.leading.labels(self._service).set(1)
+            self._led(batches)
             log.info("projecting", schema=self._schema, after=self._at)
             self._note(Applied(LOG, self._at[LOG], self._at[LOG], frozenset()))
             await timers.start_crons(ticking, list(self._crons.values()), _now())
@@ -142,6 +195,12 @@ class Runner:
                 group.create_task(self._repeat_notice())
                 group.create_task(self._tick(ticking))
                 group.create_task(self._retry_parked(pool, writing, batches))
+
+    def _led(self, batches: Batches) -> None:
+        self._batches = batches
+        self._led_at = time.monotonic()
+        telemetry.leading.labels(self._service).set(1)
+        telemetry.parked.labels(self._service).set(len(batches.parked))
 
     async def _keep_lease(self, pool: "asyncpg.Pool[Any]") -> None:
         while True:
@@ -165,8 +224,6 @@ class Runner:
                     self._note(applied)
             await self._announce()
             telemetry.projected.labels(self._service, source).inc(len(commits))
-            telemetry.lag.labels(self._service).set((_now() - commits[-1].at).total_seconds())
-            telemetry.parked.labels(self._service).set(len(batches.parked))
 
     def _note(self, applied: Applied, *, goes_on: bool = True) -> None:
         """Rows that changed behind the position do not go on from the last notice: every live query looks anew."""

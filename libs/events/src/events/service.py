@@ -83,6 +83,7 @@ class Replica:
     stores: Stores
     aggregates: Aggregates
     models: ReadModels
+    runner: Runner
     tasks: tuple["asyncio.Task[None]", ...]
     """Those that run for ever: one that ends has failed."""
 
@@ -94,7 +95,7 @@ class Replica:
         return self.stores.bus.connected
 
     async def _running(self) -> bool:
-        return not any(task.done() for task in self.tasks)
+        return self.runner.well and not any(task.done() for task in self.tasks)
 
 
 @contextlib.asynccontextmanager
@@ -158,7 +159,7 @@ async def replica(service: Service, settings: ServiceSettings) -> AsyncIterator[
         stack.push_async_callback(server.drain, DRAIN_SECONDS)
         await server.start()
         log.info("serving", schema=schema, epoch=opened.log.epoch, replica=settings.replica)
-        yield Replica(opened, aggregates, models, tasks)
+        yield Replica(opened, aggregates, models, runner, tasks)
 
 
 def master_key(text: str) -> bytes:

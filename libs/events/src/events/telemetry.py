@@ -33,13 +33,10 @@ projected = Counter("matinee_projected_commits_total", "Commits applied to read 
 batch_seconds = Histogram(
     "matinee_projection_batch_seconds", "One batch, one transaction", ["service"], buckets=LATENCY
 )
-lag = Gauge("matinee_projection_lag_seconds", "Age of the newest applied commit when it was applied", ["service"])
+lag = Gauge("matinee_projection_lag_seconds", "How long a stored commit has waited to be applied", ["service"])
 parked = Gauge("matinee_parked_keys", "Aggregates whose commits wait for an operator", ["service"])
 leading = Gauge("matinee_projection_leading", "1 on the replica that projects", ["service"])
 timers_fired = Counter("matinee_timers_fired_total", "Timers that came due", ["service", "function", "outcome"])
-stream_drift = Gauge(
-    "matinee_stream_drift", "Fields of a stream that differ from the declared configuration", ["stream"]
-)
 
 
 def configure(

@@ -24,6 +24,7 @@ MediaSeconds = Annotated[float, Meta(ge=0, le=604_800)]
 """A position or a length inside a video, in seconds; a week at most. NaN and infinities do not decode from JSON."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9-]")
+_ALL_PLAIN = re.compile(r"[A-Za-z0-9-]*")
 
 
 def token(text: str) -> str:
@@ -31,6 +32,8 @@ def token(text: str) -> str:
 
     Different texts give different tokens, and no text can add a dot or a wildcard to a subject.
     """
+    if _ALL_PLAIN.fullmatch(text):
+        return text
     return "".join(c if _PLAIN.match(c) else "".join(f"={b:02x}" for b in c.encode()) for c in text)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 ID_CHARS = 26
+_LETTERS = bytes(b"abcdefghijklmnopqrstuvwxyz234567"[byte % 32] for byte in range(256))
+"""A letter or digit of base 32 for each byte: five of its eight random bits."""
 
 
 class Identity(NamedTuple):
@@ -38,7 +40,7 @@ class Ids:
         return _base32(hashlib.blake2b(text, digest_size=20, key=self._key, person=b"command").digest())
 
     def random(self) -> str:
-        return _base32(self._entropy(20))
+        return self._entropy(ID_CHARS).translate(_LETTERS).decode()
 
 
 def fingerprint(canonical: bytes) -> str:

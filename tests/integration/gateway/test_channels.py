@@ -106,6 +106,44 @@ async def test_a_message_that_never_comes_is_missed_by_the_next_follower(
     await nothing_more(ben)
 
 
+async def test_a_last_message_that_never_comes_is_fetched_once_its_notice_is_heard(
+    running: Running, peer: Peer, connect: Connect
+) -> None:
+    room, quiet = peer.room(), peer.room()
+    clients = [await connect(running, name) for name in ("Ada", "Ben")]
+    for client in clients:
+        for name in (room, quiet):
+            await client.ask("follow", channel=channel(name))
+    await peer.touch(channel(room))
+    peer.record(room, played(1))
+    asked = len(peer.grants)
+    await peer.touch(channel(room))
+    for client in clients:
+        async with asyncio.timeout(2):
+            assert await positions(client, 1) == [1]
+        await nothing_more(client)
+    assert {request.channel_id for _, request in peer.grants[asked:]} == {room}
+
+
+async def test_a_notice_asks_for_nothing_that_has_arrived(
+    running: Running, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LIVE_SECONDS", 0.05)
+    room, other = peer.room(), peer.room()
+    ada = await connect(running)
+    for name in (room, other):
+        await ada.ask("follow", channel=channel(name))
+    peer.record(room, played(1))
+    await peer.say(room)
+    await positions(ada, 1)
+    asked = len(peer.grants)
+    await peer.touch(channel(room))
+    peer.record(other, played(2))
+    await peer.touch(channel(other))
+    assert await positions(ada, 1) == [2]
+    assert {request.channel_id for _, request in peer.grants[asked:]} == {other}
+
+
 async def test_a_gap_is_mended_in_another_members_name_when_the_first_one_lost_its_right(
     running: Running, peer: Peer, connect: Connect
 ) -> None:

@@ -81,6 +81,7 @@ class Channels:
     def listen(self, notices: Notices) -> None:
         """Mend whatever may have been missed."""
         notices.on_broken(self._on_broken)
+        notices.on_touched(self._on_touched)
 
     def deliver(self, name: str, frame: bytes) -> None:
         """Write *frame* to everybody here who follows."""
@@ -282,6 +283,21 @@ class Channels:
                     self._restart(channel)
                 else:
                     self._suspect(channel)
+
+    def _on_touched(self, context: str, topics: tuple[str, ...], start: int, position: Position) -> None:
+        """Live messages may be lost, and notices say so: a topic has the name of the channel that its commits go to."""
+        for topic in topics:
+            channel = self._channels.get(topic)
+            if channel is not None and channel.line.last <= start and channel.kind.context == context:
+                asyncio.get_running_loop().call_later(
+                    limits.LIVE_SECONDS, self._check_arrival, channel, position.epoch, start
+                )
+
+    def _check_arrival(self, channel: Channel, epoch: str, start: int) -> None:
+        """What a notice spoke of has arrived by now, or never will."""
+        waits = channel.epoch == epoch and channel.line.last <= start
+        if waits and self._channels.get(channel.name) is channel:
+            self._suspect(channel)
 
     def _suspect(self, channel: Channel) -> None:
         """Something may have been missed."""

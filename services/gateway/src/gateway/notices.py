@@ -10,8 +10,8 @@ from events.messages import Notice, Position
 
 log = structlog.get_logger("notices")
 
-Touched = Callable[[str, tuple[str, ...], Position], None]
-"""(context, topics, position that shows the change)"""
+Touched = Callable[[str, tuple[str, ...], int, Position], None]
+"""(context, topics, sequence after which their commits lie, position that shows the change)"""
 Broken = Callable[[str, bool], None]
 """(context, whether its log is another one now): anything may have changed."""
 
@@ -85,7 +85,7 @@ class Notices:
             case "touched":
                 position = Position(notice.context, notice.epoch, *notice.end)
                 for touched in self._touched:
-                    touched(notice.context, notice.topics, position)
+                    touched(notice.context, notice.topics, notice.start[0], position)
             case "broken":
                 self._tell_broken(notice.context, False)
             case "restored":

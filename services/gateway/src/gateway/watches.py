@@ -183,7 +183,7 @@ class Watches:
         for topic in run.topics:
             _discard(self._topics, topic, run)
 
-    def _on_touched(self, context: str, topics: tuple[str, ...], position: Position) -> None:
+    def _on_touched(self, context: str, topics: tuple[str, ...], start: int, position: Position) -> None:
         for topic in topics:
             for run in self._topics.get(topic, ()):
                 if run.context == context:

@@ -3,11 +3,10 @@
 import asyncio
 import functools
 import secrets
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import msgspec
@@ -135,9 +134,19 @@ async def test_a_bad_context_is_answered(house: Embedded, client: Client, header
 
 async def test_nobody_works_for_who_has_gone(house: Embedded, client: Client, id: str) -> None:
     async with serving(house):
-        late = context(deadline=time.time() - 1)
+        late = context(patience=1e-9)
         assert fault(await client.call(Open(account_id=id), late)).code == "deadline-exceeded"
         assert fault(await client.query(Balance(account_id=id), as_=late)).code == "deadline-exceeded"
+
+
+async def test_how_long_somebody_waits_counts_from_receipt_whatever_his_clock_says(
+    house: Embedded, client: Client, id: str
+) -> None:
+    async with serving(house):
+        for years in (-10, 10):
+            there = datetime.now(UTC) + timedelta(days=365 * years)
+            asking = structs.replace(context(patience=5), now=there)
+            assert (await client.call(Open(account_id=f"{id}{years}"), asking)).error is None
 
 
 async def test_a_mistake_in_a_rule_is_answered_and_counted_and_the_next_one_goes_on(

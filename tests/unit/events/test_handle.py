@@ -377,9 +377,9 @@ async def test_whose_sender_has_gone_while_it_waited_takes_no_effect(log: Tricky
     aggregates = await opened(log, 0)
     log.open.clear()
     first = asyncio.create_task(aggregates.execute(Deposit(account_id="a", amount=1), by()))
-    late = by(deadline=time.time() + 0.02)
-    second = asyncio.create_task(aggregates.execute(Deposit(account_id="a", amount=10), late))
-    await eventually(lambda: time.time() > late.deadline)
+    deadline = time.monotonic() + 0.02
+    second = asyncio.create_task(aggregates.execute(Deposit(account_id="a", amount=10), by(), deadline))
+    await eventually(lambda: time.monotonic() > deadline)
 
     log.open.set()
 

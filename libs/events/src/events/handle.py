@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import inspect
+import math
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -126,11 +127,16 @@ class Aggregates:
         self._background: set[asyncio.Task[None]] = set()
         self._schemas = {kind: _schema(decider, events_log.epoch) for kind, decider in deciders.items()}
 
-    async def execute(self, command: Command, context: Context) -> Done:
-        """Carry out *command* at most once. Raise `Rejected` by rule, or with `busy`, `key-reused` or `unavailable`."""
+    async def execute(self, command: Command, context: Context, deadline: float = math.inf) -> Done:
+        """Carry out *command* at most once. Raise `Rejected` by rule, or with `busy`, `key-reused` or `unavailable`.
+
+        At *deadline*, by the monotonic clock, its sender has gone: a command that still waits must not take effect,
+        since nobody would learn of it (`deadline-exceeded`).
+        """
         keys = command.keys(context)
         async with self._queue(keys):
-            _in_time(context)
+            if time.monotonic() > deadline:
+                raise Rejected("deadline-exceeded")
             for _ in range(ATTEMPTS):
                 try:
                     done = await self._attempt(command, context, keys)
@@ -334,12 +340,6 @@ def _remember(loaded: Loaded, actor: str, command_id: str, known: Known) -> None
     loaded.known[actor] = mine
     if len(loaded.known) > ACTORS:
         del loaded.known[next(iter(loaded.known))]
-
-
-def _in_time(context: Context) -> None:
-    """A command whose sender has gone while it waited must not take effect: nobody would learn of it."""
-    if context.deadline and context.deadline < time.time():
-        raise Rejected("deadline-exceeded")
 
 
 def _repeated(known: Known, context: Context) -> Done | None:

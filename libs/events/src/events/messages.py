@@ -67,8 +67,8 @@ class Context(Struct, frozen=True, kw_only=True):
     """The display name in the token's claims, if any."""
     fingerprint: str = ""
     """Of the arguments, so that one key used with others is refused."""
-    deadline: float = 0.0
-    """Unix seconds after which nobody waits for the answer; 0 for none."""
+    patience: float = 0.0
+    """Seconds from receipt after which nobody waits for the answer; 0 for no end. A time would compare two clocks."""
     ambient: Mapping[str, Any] = {}
     """Telemetry that every replica hears (round trips, readiness); a decision that uses it records what it used."""
 

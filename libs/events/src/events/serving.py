@@ -1,8 +1,10 @@
 """Answers commands, queries and channel grants that come over the bus, in queue groups shared by the replicas."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -46,7 +48,19 @@ AFTER = "Matinee-After"
 _contexts = msgspec.json.Decoder(Context)
 _encoder = msgspec.json.Encoder()
 
-Handler = Callable[[str, Msg, Context], Awaitable[Answer]]
+
+class Request(NamedTuple):
+    """What is asked of a function or a channel, in whose name, and until when its sender waits."""
+
+    name: str
+    body: bytes
+    headers: Mapping[str, str]
+    context: Context
+    deadline: float
+    """By the monotonic clock."""
+
+
+Handler = Callable[[Request], Awaitable[Answer]]
 
 
 class Server:
@@ -83,17 +97,22 @@ class Server:
             if len(self._working) >= IN_FLIGHT:
                 await self._reply(msg, Answer(error=Fault("busy")))
                 return
-            task = asyncio.create_task(self._work(msg.subject.removeprefix(prefix), msg, handler))
+            arrived = time.monotonic()
+            task = asyncio.create_task(self._work(msg.subject.removeprefix(prefix), msg, handler, arrived))
             self._working.add(task)
             task.add_done_callback(self._working.discard)
 
         return take
 
-    async def _work(self, name: str, msg: Msg, handler: Handler) -> None:
+    async def _work(self, name: str, msg: Msg, handler: Handler, arrived: float) -> None:
         headers = msg.headers or {}
         with telemetry.span(msg.subject, headers, SpanKind.SERVER):
             try:
-                answer = await handler(name, msg, _context(headers))
+                context = _context(headers)
+                deadline = arrived + context.patience if context.patience else math.inf
+                if time.monotonic() > deadline:
+                    raise Rejected("deadline-exceeded")
+                answer = await handler(Request(name, msg.data, headers, context, deadline))
             except Rejected as refusal:
                 answer = Answer(error=Fault(refusal.code, refusal.details))
             except Exception:
@@ -113,7 +132,8 @@ class Server:
         except Unavailable:
             log.warning("answer lost: the bus is away", subject=msg.subject)
 
-    async def _command(self, function: str, msg: Msg, context: Context) -> Answer:
+    async def _command(self, request: Request) -> Answer:
+        function, context = request.name, request.context
         kind = self._commands.get(function)
         if kind is None:
             raise Rejected("unknown-function", function=function[:100])
@@ -122,8 +142,8 @@ class Server:
         outcome = "internal"
         started = time.perf_counter()
         try:
-            command = arguments(kind, msg.data)
-            done = await self._aggregates.execute(command, context)
+            command = arguments(kind, request.body)
+            done = await self._aggregates.execute(command, context, request.deadline)
             outcome = "ok"
         except Rejected as refusal:
             outcome = refusal.code
@@ -134,15 +154,16 @@ class Server:
         position = Position(self._service.name, self._log.epoch, done.sequence, done.telemetry)
         return Answer(msgspec.Raw(_encoder.encode(command.result(context))), str(position))
 
-    async def _query(self, function: str, msg: Msg, context: Context) -> Answer:
+    async def _query(self, request: Request) -> Answer:
+        function, context = request.name, request.context
         kind = self._queries.get(function)
         if kind is None:
             raise Rejected("unknown-function", function=function[:100])
         outcome = "internal"
         started = time.perf_counter()
         try:
-            query = arguments(kind, msg.data)
-            after = (msg.headers or {}).get(AFTER)
+            query = arguments(kind, request.body)
+            after = request.headers.get(AFTER)
             answering = self._service.queries[kind]
             value, position = await self._models.ask(
                 lambda db: answering(db, query, context), Position.parse(after) if after else None
@@ -156,17 +177,18 @@ class Server:
             telemetry.query_seconds.labels(function).observe(time.perf_counter() - started)
         return Answer(msgspec.Raw(_encoder.encode(value)), str(position))
 
-    async def _grant(self, kind: str, msg: Msg, context: Context) -> Answer:
+    async def _grant(self, request: Request) -> Answer:
+        kind, context = request.name, request.context
         granting = self._service.grants.get(kind)
         if granting is None:
             raise Rejected("unknown-channel", channel=kind[:100])
-        request = arguments(GrantRequest, msg.data)
-        key = Key.of(kind, request.channel_id)
+        wanted = arguments(GrantRequest, request.body)
+        key = Key.of(kind, wanted.channel_id)
         # Who joined or left just now must be seen as such: the read model has to have got to the newest commit.
         newest = Position(self._service.name, self._log.epoch, await self._log.newest(key))
         # Ask the read model first and the log second: what the log adds is then exactly what the state lacks.
-        granted, position = await self._models.ask(lambda db: granting(db, request.channel_id, context), newest)
-        grant = await self._complete(key, granted, position, newest.sequence, request.since)
+        granted, position = await self._models.ask(lambda db: granting(db, wanted.channel_id, context), newest)
+        grant = await self._complete(key, granted, position, newest.sequence, wanted.since)
         return Answer(msgspec.Raw(_encoder.encode(grant)), str(position))
 
     async def _complete(self, key: Key, granted: Granted, position: Position, newest: int, since: str | None) -> Grant:
@@ -204,12 +226,9 @@ class Server:
 
 def _context(headers: Mapping[str, str]) -> Context:
     try:
-        context = _contexts.decode(headers.get(CONTEXT, ""))
+        return _contexts.decode(headers.get(CONTEXT, ""))
     except msgspec.DecodeError as error:
         raise Rejected("bad-context", reason=str(error)) from error
-    if context.deadline and context.deadline < time.time():
-        raise Rejected("deadline-exceeded")
-    return context
 
 
 def _few(commits: Sequence[StoredCommit]) -> bool:

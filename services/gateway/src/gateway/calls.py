@@ -65,9 +65,8 @@ class Calls:
 
     async def run(self, who: Identity, function: Function, query: bytes, after: str | None = None) -> Answer:
         """Answer a query once and without patience, for a watch: its own loop repeats it."""
-        return await self._ask(
-            function.subject, query, self._context(who, self._ids.random()), after, limits.RERUN_SECONDS
-        )
+        context = self._context(who, self._ids.random())
+        return await self._ask(function.subject, query, context, after, limits.RERUN_SECONDS, limits.RERUN_SECONDS)
 
     async def grant(
         self, who: Identity, kind: ChannelKind, channel_id: str, since: str | None = None, after: str | None = None
@@ -76,28 +75,26 @@ class Calls:
         request = _encoder.encode(GrantRequest(channel_id, since))
         subject = f"grant.{kind.context}.{kind.kind}"
         answer = await self._patiently(
-            lambda seconds: self._ask(subject, request, self._context(who, self._ids.random()), after, seconds)
+            lambda *seconds: self._ask(subject, request, self._context(who, self._ids.random()), after, *seconds)
         )
         return _grants.decode(answer.value)
 
     def _context(self, who: Identity, command_id: str, arguments: str = "") -> Context:
-        now = self._clock.now()
         return Context(
             actor=who.uid,
-            now=utc(now),
+            now=utc(self._clock.now()),
             command_id=command_id,
             correlation_id=command_id,
             roles=who.roles,
             name=who.name,
             fingerprint=arguments,
-            deadline=now + self._seconds,
         )
 
     async def _measured(self, function: Function, context: Context, body: bytes | Raw, after: str | None) -> Answer:
         started = time.perf_counter()
         code = "ok"
         try:
-            return await self._patiently(lambda seconds: self._ask(function.subject, body, context, after, seconds))
+            return await self._patiently(lambda *seconds: self._ask(function.subject, body, context, after, *seconds))
         except Rejected as error:
             code = error.code
             if code in ("unavailable", "timeout", "internal"):
@@ -109,9 +106,11 @@ class Calls:
         finally:
             metrics.call(function.name, code, time.perf_counter() - started)
 
-    async def _patiently(self, ask: Callable[[float], Awaitable[Answer]]) -> Answer:
+    async def _patiently(self, ask: Callable[[float, float], Awaitable[Answer]]) -> Answer:
         """Ask again while nobody is there or nobody answers: a service that is restarted must not lose a command.
 
+        *ask* is told for how many seconds this attempt waits, and the call as a whole: to whom took up an earlier
+        attempt somebody still listens, by way of the next one.
         The same command id goes out each time, so a command whose answer was lost still takes effect once.
         """
         pause = 0.05
@@ -120,7 +119,7 @@ class Calls:
         while True:
             left = started + self._seconds - time.perf_counter()
             try:
-                return await ask(min(limits.ATTEMPT_SECONDS, left))
+                return await ask(min(limits.ATTEMPT_SECONDS, left), left)
             except TimedOut as error:
                 unanswered = error
                 if left <= limits.ATTEMPT_SECONDS:
@@ -135,9 +134,9 @@ class Calls:
             pause = min(pause * 2, 0.4)
 
     async def _ask(
-        self, subject: str, body: bytes | Raw, context: Context, after: str | None, seconds: float
+        self, subject: str, body: bytes | Raw, context: Context, after: str | None, seconds: float, patience: float
     ) -> Answer:
-        headers = {CONTEXT: _header(context)}
+        headers = {CONTEXT: _header(msgspec.structs.replace(context, patience=patience))}
         if after:
             headers[AFTER] = after
         if self._traced or trace.get_current_span().get_span_context().is_valid:

@@ -1,12 +1,9 @@
 """Channels: who here follows which, what comes in for them from the bus, and how gaps are mended."""
 
 import asyncio
-from collections import OrderedDict
-from typing import NamedTuple
+from collections.abc import Callable
 
-import msgspec
 import structlog
-from msgspec import Raw
 
 from events.bus import Bus, Msg, Subscription
 from events.messages import Grant, Position, Rejected
@@ -17,7 +14,7 @@ from gateway.identity import Identity
 from gateway.line import Line, Member
 from gateway.notices import Notices
 from gateway.presence import Presences
-from gateway.protocol import EndedFrame, Followed, Message, encode
+from gateway.protocol import EndedFrame, Followed, encode
 from gateway.roster import Roster
 from gateway.tasks import Tasks
 
@@ -26,22 +23,12 @@ SEQUENCE = "Nats-Sequence"
 PREVIOUS = "Nats-Last-Sequence"
 SENDER = "Matinee-Sender"
 PATIENCE = 1.0
-RIGHTS = 10_000
 ASK_AGAIN = 5
 
 log = structlog.get_logger("channels")
 
-_encoder = msgspec.json.Encoder()
 _events = metrics.deliveries.labels("event")
 _messages = metrics.deliveries.labels("message")
-
-
-class Right(NamedTuple):
-    """What somebody may do on a channel, for a moment."""
-
-    may: tuple[str, ...]
-    counted: bool
-    until: float
 
 
 class Channel:
@@ -74,7 +61,8 @@ class Channels:
         self._presences = presences
         self._prefix = f"{gateway} "
         self._channels: dict[str, Channel] = {}
-        self._rights: OrderedDict[tuple[str, str], Right] = OrderedDict()
+        self.on_end: Callable[[Member], None] = _to_nobody
+        """Told of each member whose right to follow ended."""
         self._tasks = Tasks()
         self._turns = {context: asyncio.Semaphore(limits.GRANTS_AT_ONCE) for context in catalogue.contexts}
 
@@ -93,6 +81,15 @@ class Channels:
         """How many here follow, or are about to."""
         channel = self._channels.get(name)
         return len(channel.line) if channel is not None else 0
+
+    def member(self, name: str, number: int) -> Member | None:
+        """Who follows the channel from this gateway's socket *number*."""
+        channel = self._channels.get(name)
+        return channel.members.get(number) if channel is not None else None
+
+    def sender(self, number: int) -> str:
+        """What a broadcast says of the socket that it came from, so that it need not hear itself."""
+        return f"{self._prefix}{number}"
 
     # Following.
 
@@ -269,7 +266,7 @@ class Channels:
             self._on_commit(channel, msg)
 
     def _on_end(self, member: Member, reason: str) -> None:
-        self._rights.pop((member.who.uid, member.channel), None)
+        self.on_end(member)
         member.write(encode(EndedFrame(channel=member.channel, reason=reason)))
         self.leave(member)
         member.owner.ended(member)
@@ -375,80 +372,6 @@ class Channels:
             await asyncio.sleep(pause)
             pause = min(pause * 2, PATIENCE)
 
-    # Presence and broadcast.
-
-    async def track(self, who: Identity, number: int, name: str, meta: Raw, after: str | None = None) -> None:
-        """Socket *number* of *who* is present on the channel."""
-        kind, channel_id = self._catalogue.channel(name)
-        right = await self._right(who, name, number, "track", after)
-        self._presences.track(name, kind.key(channel_id), right.counted, who.uid, number, meta)
-
-    def untrack(self, who: Identity, number: int, name: str) -> None:
-        self._presences.untrack(name, who.uid, number)
-
-    async def send(
-        self,
-        who: Identity,
-        number: int,
-        name: str,
-        event: str,
-        data: Raw,
-        to_self: bool,
-        after: str | None = None,
-    ) -> None:
-        """Tell everybody on the channel; nothing is stored. Encoded here, once, for all gateways."""
-        kind, channel_id = self._catalogue.channel(name)
-        await self._right(who, name, number, "send", after)
-        message = _encoder.encode(Message(channel=name, event=event, sender=who.uid, data=data))
-        headers = None if to_self else {SENDER: f"{self._prefix}{number}"}
-        await self._bus.publish(f"cast.{kind.key(channel_id)}", message, headers)
-        metrics.broadcasts.inc()
-
-    async def _right(self, who: Identity, name: str, number: int, wish: str, after: str | None) -> Right:
-        """From the grant of following, else from one asked for and remembered a moment; a no is asked anew."""
-        channel = self._channels.get(name)
-        member = channel.members.get(number) if channel is not None else None
-        if member is None or wish not in member.may:
-            right = await self._asked_right(who, name, wish, after)
-            if member is not None and member.may:
-                member.may = right.may
-        else:
-            assert channel is not None
-            assert channel.roster is not None
-            right = Right(member.may, channel.roster.result().counted, 0.0)
-            self._renew_right(channel, member)
-        if wish not in right.may:
-            raise Rejected("not-allowed", channel=name)
-        return right
-
-    def _renew_right(self, channel: Channel, member: Member) -> None:
-        """Ask again in the background once the grant is old: nobody waits, and a lost right is lost soon."""
-        now = asyncio.get_running_loop().time()
-        if now - member.asked > limits.RIGHT_SECONDS:
-            member.asked = now
-            self._tasks.spawn(self._ask_right_again(channel, member))
-
-    async def _ask_right_again(self, channel: Channel, member: Member) -> None:
-        try:
-            member.may = (await self._grant(channel, member.who, None, "right")).may
-        except Rejected as error:
-            if error.code not in PASSING:
-                member.may = ("follow",)
-
-    async def _asked_right(self, who: Identity, name: str, wish: str, after: str | None) -> Right:
-        now = asyncio.get_running_loop().time()
-        right = self._rights.get((who.uid, name))
-        if right is None or right.until < now or wish not in right.may:
-            kind, channel_id = self._catalogue.channel(name)
-            metrics.grants.labels(kind.kind, "right").inc()
-            grant = await self._calls.grant(who, kind, channel_id, None, after)
-            right = Right(grant.may, grant.presence == "count", now + limits.RIGHT_SECONDS)
-            self._rights[who.uid, name] = right
-            self._rights.move_to_end((who.uid, name))
-            if len(self._rights) > RIGHTS:
-                self._rights.popitem(last=False)
-        return right
-
 
 def _before(position: str | None) -> str | None:
     """The position just before a commit, so that the commit itself is told again."""
@@ -456,3 +379,7 @@ def _before(position: str | None) -> str | None:
         return None
     parsed = Position.parse(position)
     return position_text(parsed.context, parsed.epoch, parsed.sequence - 1)
+
+
+def _to_nobody(member: Member) -> None:
+    """Until somebody wants to know."""

@@ -10,6 +10,7 @@ from gateway.clock import Clock
 from gateway.limits import Seats
 from gateway.notices import Notices
 from gateway.origins import Origins
+from gateway.rights import Rights
 from gateway.settings import Settings
 from gateway.watches import Watches
 
@@ -26,6 +27,7 @@ class Desk:
     calls: Calls
     notices: Notices
     channels: Channels
+    rights: Rights
     watches: Watches
     origins: Origins
     seats: Seats

@@ -33,6 +33,7 @@ from gateway.limits import Seats
 from gateway.notices import Notices
 from gateway.origins import Origins
 from gateway.presence import Presences
+from gateway.rights import Rights
 from gateway.settings import Settings, settings
 from gateway.streams import Streams
 from gateway.watches import Watches
@@ -81,6 +82,7 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
         notices = Notices(bus, catalogue.contexts, clock.now)
         presences = Presences(bus, clock, name)
         channels = Channels(bus, calls, catalogue, presences, name)
+        rights = Rights(bus, calls, catalogue, presences, channels)
         watches = Watches(calls, catalogue)
         health = Health(bus, ids, name, presences, notices, auth, clock)
         guests = Guests(config.guest_secret, config.guest_days, ids, clock.now)
@@ -93,6 +95,7 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
             calls,
             notices,
             channels,
+            rights,
             watches,
             Origins(config.allowed_origins),
             Seats(config.max_sockets, "too-many-sockets"),

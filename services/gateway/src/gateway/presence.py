@@ -98,6 +98,11 @@ class Presences:
             place.roster.untrack(uid, owner)
             self._mark(place)
 
+    def counted(self, name: str) -> bool:
+        """Whether people are only counted on the channel, as far as is known here."""
+        place = self._places.get(name)
+        return place is not None and place.roster.counted
+
     # The lease, on which everything of this gateway hangs.
 
     async def start(self) -> None:

@@ -140,7 +140,7 @@ class Connection:
             desk.channels.leave(member)
         if session.identity is not None:
             for name in session.tracked or ():
-                desk.channels.untrack(session.identity, self.number, name)
+                desk.rights.untrack(session.identity, self.number, name)
         session.watches = session.follows = session.tracked = None
 
     # Signing in, and what an expired token means.
@@ -301,18 +301,18 @@ class Connection:
     async def _tracked(self, frame: Track) -> None:
         who, name, desk = self._who(), frame.channel, self._desk
         if bytes(frame.meta) == NULL:
-            desk.channels.untrack(who, self.number, name)
+            desk.rights.untrack(who, self.number, name)
             (self.session.tracked or set()).discard(name)
             return
         context = desk.catalogue.channel(name)[0].context
-        await desk.channels.track(who, self.number, name, frame.meta, self._after(context))
+        await desk.rights.track(who, self.number, name, frame.meta, self._after(context))
         if self.session.tracked is None:
             self.session.tracked = set()
         self.session.tracked.add(name)
 
     def _send(self, frame: Send) -> None:
         after = self._after(self._desk.catalogue.channel(frame.channel)[0].context)
-        sending = self._desk.channels.send(
+        sending = self._desk.rights.send(
             self._who(), self.number, frame.channel, frame.event, frame.data, frame.to_self, after
         )
         self.session.begin(frame.id)
@@ -366,7 +366,7 @@ class Connection:
         (self.session.follows or {}).pop(name, None)
         if self.session.tracked is not None and name in self.session.tracked:
             self.session.tracked.discard(name)
-            self._desk.channels.untrack(self._who(), self.number, name)
+            self._desk.rights.untrack(self._who(), self.number, name)
 
     def _who(self) -> Identity:
         assert self.session.identity is not None

@@ -1,0 +1,121 @@
+"""What people may do on a channel besides following it: be present there, and speak to everybody."""
+
+import asyncio
+from collections import OrderedDict
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from events.bus import Bus
+from events.messages import Grant, Rejected
+from gateway import limits, metrics
+from gateway.calls import PASSING, Calls
+from gateway.catalogue import Catalogue
+from gateway.channels import SENDER, Channels
+from gateway.identity import Identity
+from gateway.line import Member
+from gateway.presence import Presences
+from gateway.protocol import Message
+from gateway.tasks import Tasks
+
+RIGHTS = 10_000
+
+_encoder = msgspec.json.Encoder()
+
+
+class Right(NamedTuple):
+    """What somebody may do on a channel, for a moment."""
+
+    may: tuple[str, ...]
+    counted: bool
+    until: float
+
+
+class Rights:
+    """Presence and broadcast on all channels of this gateway, each in somebody's own right."""
+
+    def __init__(self, bus: Bus, calls: Calls, catalogue: Catalogue, presences: Presences, channels: Channels) -> None:
+        self._bus = bus
+        self._calls = calls
+        self._catalogue = catalogue
+        self._presences = presences
+        self._channels = channels
+        self._rights: OrderedDict[tuple[str, str], Right] = OrderedDict()
+        self._tasks = Tasks()
+        channels.on_end = self._on_end
+
+    async def track(self, who: Identity, number: int, name: str, meta: Raw, after: str | None = None) -> None:
+        """Socket *number* of *who* is present on the channel."""
+        kind, channel_id = self._catalogue.channel(name)
+        right = await self._right(who, name, number, "track", after)
+        self._presences.track(name, kind.key(channel_id), right.counted, who.uid, number, meta)
+
+    def untrack(self, who: Identity, number: int, name: str) -> None:
+        self._presences.untrack(name, who.uid, number)
+
+    async def send(
+        self,
+        who: Identity,
+        number: int,
+        name: str,
+        event: str,
+        data: Raw,
+        to_self: bool,
+        after: str | None = None,
+    ) -> None:
+        """Tell everybody on the channel; nothing is stored. Encoded here, once, for all gateways."""
+        kind, channel_id = self._catalogue.channel(name)
+        await self._right(who, name, number, "send", after)
+        message = _encoder.encode(Message(channel=name, event=event, sender=who.uid, data=data))
+        headers = None if to_self else {SENDER: self._channels.sender(number)}
+        await self._bus.publish(f"cast.{kind.key(channel_id)}", message, headers)
+        metrics.broadcasts.inc()
+
+    async def _right(self, who: Identity, name: str, number: int, wish: str, after: str | None) -> Right:
+        """From the grant of following, else from one asked for and remembered a moment; a no is asked anew."""
+        member = self._channels.member(name, number)
+        if member is None or wish not in member.may:
+            right = await self._asked_right(who, name, wish, after)
+            if member is not None and member.may:
+                member.may = right.may
+        else:
+            right = Right(member.may, self._presences.counted(name), 0.0)
+            self._renew_right(member)
+        if wish not in right.may:
+            raise Rejected("not-allowed", channel=name)
+        return right
+
+    def _renew_right(self, member: Member) -> None:
+        """Ask again in the background once the grant is old: nobody waits, and a lost right is lost soon."""
+        now = asyncio.get_running_loop().time()
+        if now - member.asked > limits.RIGHT_SECONDS:
+            member.asked = now
+            self._tasks.spawn(self._ask_right_again(member))
+
+    async def _ask_right_again(self, member: Member) -> None:
+        try:
+            member.may = (await self._grant(member.who, member.channel, None)).may
+        except Rejected as error:
+            if error.code not in PASSING:
+                member.may = ("follow",)
+
+    async def _asked_right(self, who: Identity, name: str, wish: str, after: str | None) -> Right:
+        now = asyncio.get_running_loop().time()
+        right = self._rights.get((who.uid, name))
+        if right is None or right.until < now or wish not in right.may:
+            grant = await self._grant(who, name, after)
+            right = Right(grant.may, grant.presence == "count", now + limits.RIGHT_SECONDS)
+            self._rights[who.uid, name] = right
+            self._rights.move_to_end((who.uid, name))
+            if len(self._rights) > RIGHTS:
+                self._rights.popitem(last=False)
+        return right
+
+    async def _grant(self, who: Identity, name: str, after: str | None) -> Grant:
+        kind, channel_id = self._catalogue.channel(name)
+        metrics.grants.labels(kind.kind, "right").inc()
+        return await self._calls.grant(who, kind, channel_id, None, after)
+
+    def _on_end(self, member: Member) -> None:
+        self._rights.pop((member.who.uid, member.channel), None)

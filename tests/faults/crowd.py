@@ -193,14 +193,16 @@ class Viewer:
 
 @dataclass
 class Room:
-    """A party under load: its host seeks to ever larger positions, one follower and one watcher look on."""
+    """A party under load: its host seeks from several devices at once, one follower and one watcher look on."""
 
     host: Person
     follower: Person
     watcher: Person
     id: str = ""
+    devices: int = 1
+    """From which its host commands; they race."""
     acked: list[tuple[float, str]] = field(default_factory=list)
-    """(where to, position of the answer), in the order of the answers."""
+    """(where to, position of the answer), in the order of their commits once the load has stopped."""
     heard: list[tuple[float, str]] = field(default_factory=list)
     """(where to, position of the event), in the order of arrival."""
     recovered: list[bool] = field(default_factory=list)
@@ -209,9 +211,9 @@ class Room:
     _since: str | None = None
 
     @classmethod
-    async def open(cls, http: aiohttp.ClientSession, base: str) -> Self:
+    async def open(cls, http: aiohttp.ClientSession, base: str, devices: int = 1) -> Self:
         host, follower, watcher = [await Person.guest(http, base, name) for name in ("Ana", "Ben", "Cleo")]
-        room = cls(host, follower, watcher)
+        room = cls(host, follower, watcher, devices=devices)
         room.id = (await host.call("party.open", title="Under load", media="tt1"))["value"]["party_id"]
         follower.pushed, follower.began = room._hear, room._follow
         watcher.pushed, watcher.began = room._show, room._watch
@@ -224,11 +226,19 @@ class Room:
 
     async def command(self, until: asyncio.Event) -> None:
         """Seek without a pause until told to stop; an answer that got lost is asked for again."""
-        for number in itertools.count(1):
-            if until.is_set():
-                return
-            answer = await self.host.call("party.seek", party_id=self.id, position=float(number))
-            self.acked.append((float(number), answer["position"]))
+        devices = [self.host.another() for _ in range(self.devices)]
+        numbers = itertools.count(1)
+
+        async def seek(device: Person) -> None:
+            while not until.is_set():
+                where = float(next(numbers))
+                answer = await device.call("party.seek", party_id=self.id, position=where)
+                self.acked.append((where, answer["position"]))
+
+        await asyncio.gather(*(seek(device) for device in devices))
+        for device in devices:
+            await device.leave()
+        self.acked.sort(key=lambda each: int(each[1].rpartition(":")[2]))
 
     def complete(self) -> bool:
         """Whether the follower has heard the last command."""

@@ -35,6 +35,7 @@ async def load(system: System) -> AsyncIterator[tuple[list[Room], list[Viewer]]]
     """Rooms and viewers who command without a pause while the block runs; then everybody must be up to date."""
     async with aiohttp.ClientSession() as http:
         rooms = [await Room.open(http, system.http) for _ in range(ROOMS)]
+        rooms.append(await Room.open(http, system.http, devices=8))
         viewers = [await Viewer.sit_down(http, system.http) for _ in range(VIEWERS)]
         everybody: list[Room | Viewer] = [*rooms, *viewers]
         stop = asyncio.Event()

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import aiohttp
-
 from tests.faults.crowd import Person
 from tests.system import system_over
 

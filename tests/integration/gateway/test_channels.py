@@ -207,6 +207,43 @@ async def test_an_end_of_the_right_is_the_last_thing_told(running: Running, peer
     await eventually(lambda: running.desk.channels.followers(channel(room)) == 0)
 
 
+async def test_presence_ends_with_the_right_to_it_though_following_goes_on(
+    running: Running, peer: Peer, connect: Connect
+) -> None:
+    room = peer.room()
+    ada, ben, eve = [await connect(running, name) for name in ("Ada", "Ben", "Eve")]
+    for client in (ada, eve):
+        await client.ask("follow", channel=channel(room))
+    for client in (ada, ben, eve):
+        await client.ask("track", channel=channel(room), meta={})
+    await eve.take(lambda frame: frame["op"] == "presence" and eve.user in frame["joined"])
+    await peer.commit(room, party.Left(uid=ada.user, private=False, at=NOW))
+    await peer.commit(room, played(1))
+    await eve.take(lambda frame: frame["op"] == "event" and frame["type"] == "party.played")
+    peer.rooms[room].may = ("follow",)
+    await peer.commit(room, party.Left(uid=ada.user, private=False, at=NOW))
+    assert (await eve.expect(op="presence"))["left"] == [ada.user]
+    await peer.commit(room, party.Left(uid=ben.user, private=False, at=NOW))
+    assert (await eve.expect(op="presence"))["left"] == [ben.user]
+    await peer.commit(room, played(2))
+    assert [(await ada.expect(op="event"))["type"] for _ in range(2)] == ["party.left", "party.played"]
+
+
+async def test_presence_of_who_does_not_follow_ends_with_the_right_to_it(
+    running: Running, another: Gateways, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "RIGHT_SECONDS", 0.1)
+    room = peer.room()
+    async with another() as other:
+        ada, ben = await connect(other, "Ada"), await connect(running, "Ben")
+        await ben.ask("follow", channel=channel(room))
+        await ada.ask("track", channel=channel(room), meta={})
+        assert ada.user in (await ben.expect(op="presence"))["joined"]
+        del peer.rooms[room]
+        await peer.touch(channel(room))
+        assert (await ben.expect(op="presence"))["left"] == [ada.user]
+
+
 # Several gateways.
 
 

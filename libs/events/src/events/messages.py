@@ -133,6 +133,10 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
         """Whose right to follow ends with this."""
         return None
 
+    def leaves(self) -> str | None:
+        """The uid of somebody who may do less on the channel after this, though not always nothing."""
+        return None
+
     def slot(self) -> str:
         """For telemetry: which value this replaces, within its aggregate; one subject token."""
         return "last"

@@ -130,7 +130,8 @@ class ChannelKind:
             for number, event in public
         )
         ends = tuple(end for event in events if (end := event.ends()) is not None)
-        return Item(sequence, previous, told, ends)
+        leaves = tuple(uid for event in events if (uid := event.leaves()) is not None)
+        return Item(sequence, previous, told, ends, leaves)
 
 
 PART = "~"

@@ -1,7 +1,7 @@
 """Channels: who here follows which, what comes in for them from the bus, and how gaps are mended."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -11,7 +11,7 @@ from gateway import frames, limits, metrics
 from gateway.calls import PASSING, Calls
 from gateway.catalogue import Catalogue, ChannelKind, position_text, split_position
 from gateway.identity import Identity
-from gateway.line import Line, Member
+from gateway.line import Item, Line, Member
 from gateway.notices import Notices
 from gateway.presence import Presences
 from gateway.protocol import EndedFrame, Followed, encode
@@ -61,8 +61,8 @@ class Channels:
         self._presences = presences
         self._prefix = f"{gateway} "
         self._channels: dict[str, Channel] = {}
-        self.on_end: Callable[[Member], None] = _to_nobody
-        """Told of each member whose right to follow ended."""
+        self.on_less: Callable[[str, str | None, str], None] = _to_nobody
+        """(channel, uid or None for everybody, position): somebody may do less there from that position on."""
         self._tasks = Tasks()
         self._turns = {context: asyncio.Semaphore(limits.GRANTS_AT_ONCE) for context in catalogue.contexts}
 
@@ -82,10 +82,10 @@ class Channels:
         channel = self._channels.get(name)
         return len(channel.line) if channel is not None else 0
 
-    def member(self, name: str, number: int) -> Member | None:
-        """Who follows the channel from this gateway's socket *number*."""
+    def members(self, name: str) -> Mapping[int, Member]:
+        """Who follows the channel here, by number of their socket."""
         channel = self._channels.get(name)
-        return channel.members.get(number) if channel is not None else None
+        return channel.members if channel is not None else {}
 
     def sender(self, number: int) -> str:
         """What a broadcast says of the socket that it came from, so that it need not hear itself."""
@@ -244,8 +244,15 @@ class Channels:
         channel.line.offer(item)
         _events.inc(members)
         metrics.sent_bytes.inc(members * len(item.frames))
+        self._tell_who_may_less(channel, item)
         if channel.line.gap:
             self._mend_soon(channel)
+
+    def _tell_who_may_less(self, channel: Channel, item: Item) -> None:
+        if item.ends or item.leaves:
+            position = position_text(channel.kind.context, channel.epoch, item.sequence)
+            for uid in {*item.leaves, *(end.uid for end in item.ends)}:
+                self.on_less(channel.name, uid, position)
 
     def _on_cast(self, channel: Channel, msg: Msg) -> None:
         sender = (msg.headers or {}).get(SENDER, "")
@@ -266,7 +273,6 @@ class Channels:
             self._on_commit(channel, msg)
 
     def _on_end(self, member: Member, reason: str) -> None:
-        self.on_end(member)
         member.write(encode(EndedFrame(channel=member.channel, reason=reason)))
         self.leave(member)
         member.owner.ended(member)
@@ -344,10 +350,10 @@ class Channels:
         if not grant.recovered or Position.parse(grant.position).epoch != channel.epoch:
             self._restart(channel, Position.parse(grant.position).epoch)
             return
-        line.mend(
-            [channel.kind.item(channel.name, channel.epoch, c.sequence, 0, c.at, c.events) for c in grant.commits],
-            grant.last,
-        )
+        missed = [channel.kind.item(channel.name, channel.epoch, c.sequence, 0, c.at, c.events) for c in grant.commits]
+        line.mend(missed, grant.last)
+        for item in missed:
+            self._tell_who_may_less(channel, item)
         self._watch_for_silence(channel)
 
     def _restart(self, channel: Channel, epoch: str = "") -> None:
@@ -381,5 +387,5 @@ def _before(position: str | None) -> str | None:
     return position_text(parsed.context, parsed.epoch, parsed.sequence - 1)
 
 
-def _to_nobody(member: Member) -> None:
+def _to_nobody(name: str, uid: str | None, position: str) -> None:
     """Until somebody wants to know."""

@@ -20,6 +20,8 @@ class Item(NamedTuple):
     frames: bytes
     """Empty when none of its events is public."""
     ends: tuple[Ended, ...] = ()
+    leaves: tuple[str, ...] = ()
+    """Uids of those who may do less now."""
 
 
 class Owner(Protocol):

@@ -102,6 +102,7 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
         )
         presences.deliver = channels.deliver
         channels.listen(notices)
+        rights.listen(notices)
         watches.listen(notices)
         for _ in range(CLOCK_SAMPLES):
             await _sample(presences)

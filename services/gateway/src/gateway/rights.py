@@ -8,18 +8,21 @@ import msgspec
 from msgspec import Raw
 
 from events.bus import Bus
-from events.messages import Grant, Rejected
+from events.messages import Grant, Position, Rejected
 from gateway import limits, metrics
 from gateway.calls import PASSING, Calls
 from gateway.catalogue import Catalogue
 from gateway.channels import SENDER, Channels
 from gateway.identity import Identity
 from gateway.line import Member
+from gateway.notices import Notices
 from gateway.presence import Presences
 from gateway.protocol import Message
 from gateway.tasks import Tasks
 
 RIGHTS = 10_000
+SHORTEST_PAUSE = 0.1
+LONGEST_PAUSE = 1.0
 
 _encoder = msgspec.json.Encoder()
 
@@ -32,6 +35,12 @@ class Right(NamedTuple):
     until: float
 
 
+class Present(NamedTuple):
+    """One socket's presence; whoever is present anew is another one, with a right of its own."""
+
+    who: Identity
+
+
 class Rights:
     """Presence and broadcast on all channels of this gateway, each in somebody's own right."""
 
@@ -42,17 +51,30 @@ class Rights:
         self._presences = presences
         self._channels = channels
         self._rights: OrderedDict[tuple[str, str], Right] = OrderedDict()
+        self._present: dict[str, dict[int, Present]] = {}
+        self._doubted: set[tuple[str, str]] = set()
         self._tasks = Tasks()
-        channels.on_end = self._on_end
+        channels.on_less = self._on_less
+
+    def listen(self, notices: Notices) -> None:
+        """Who is present without following is asked for when the channel changes: its events do not come here."""
+        notices.on_touched(self._on_touched)
+        notices.on_broken(self._on_broken)
 
     async def track(self, who: Identity, number: int, name: str, meta: Raw, after: str | None = None) -> None:
         """Socket *number* of *who* is present on the channel."""
         kind, channel_id = self._catalogue.channel(name)
         right = await self._right(who, name, number, "track", after)
         self._presences.track(name, kind.key(channel_id), right.counted, who.uid, number, meta)
+        self._present.setdefault(name, {})[number] = Present(who)
 
     def untrack(self, who: Identity, number: int, name: str) -> None:
         self._presences.untrack(name, who.uid, number)
+        present = self._present.get(name)
+        if present is not None:
+            present.pop(number, None)
+            if not present:
+                del self._present[name]
 
     async def send(
         self,
@@ -74,7 +96,7 @@ class Rights:
 
     async def _right(self, who: Identity, name: str, number: int, wish: str, after: str | None) -> Right:
         """From the grant of following, else from one asked for and remembered a moment; a no is asked anew."""
-        member = self._channels.member(name, number)
+        member = self._channels.members(name).get(number)
         if member is None or wish not in member.may:
             right = await self._asked_right(who, name, wish, after)
             if member is not None and member.may:
@@ -117,5 +139,57 @@ class Rights:
         metrics.grants.labels(kind.kind, "right").inc()
         return await self._calls.grant(who, kind, channel_id, None, after)
 
-    def _on_end(self, member: Member) -> None:
-        self._rights.pop((member.who.uid, member.channel), None)
+    # Presence does not outlive the right to it.
+
+    def _on_less(self, name: str, uid: str | None, position: str) -> None:
+        for member in self._channels.members(name).values():
+            if uid in (None, member.who.uid) and member.may:
+                member.may = ("follow",)  # anything else is asked for anew
+        people = {present.who.uid: present.who for present in self._present.get(name, {}).values()}
+        for who in people.values() if uid is None else [people[uid]] if uid in people else []:
+            self._tasks.spawn(self._reassure(who, name, position))
+        if uid is not None:
+            self._rights.pop((uid, name), None)
+
+    def _on_touched(self, context: str, topics: tuple[str, ...], start: int, position: Position) -> None:
+        for topic in topics:
+            if topic in self._present:
+                self._doubt(topic)
+
+    def _on_broken(self, context: str, restored: bool) -> None:
+        for name in self._present:
+            if self._catalogue.channel(name)[0].context == context:
+                self._doubt(name)
+
+    def _doubt(self, name: str) -> None:
+        members = self._channels.members(name)
+        for number, present in self._present[name].items():
+            doubt = present.who.uid, name
+            if number not in members and doubt not in self._doubted:
+                self._doubted.add(doubt)
+                asyncio.get_running_loop().call_later(limits.RIGHT_SECONDS, self._ask_in_doubt, present.who, name)
+
+    def _ask_in_doubt(self, who: Identity, name: str) -> None:
+        self._doubted.discard((who.uid, name))
+        self._tasks.spawn(self._reassure(who, name, None))
+
+    async def _reassure(self, who: Identity, name: str, after: str | None) -> None:
+        """Ask whether *who* may still be present, and take them off the roster if not."""
+        pause = SHORTEST_PAUSE
+        while asked := self._presences_of(who.uid, name):
+            try:
+                may = (await self._grant(who, name, after)).may
+            except Rejected as error:
+                if error.code in PASSING:
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE)
+                    continue
+                may = ()
+            if "track" not in may:
+                now = self._presences_of(who.uid, name)
+                for number in [number for number, present in asked.items() if now.get(number) is present]:
+                    self.untrack(who, number, name)
+            return
+
+    def _presences_of(self, uid: str, name: str) -> dict[int, Present]:
+        return {n: present for n, present in self._present.get(name, {}).items() if present.who.uid == uid}

@@ -176,6 +176,9 @@ class Left(Event, frozen=True, tag="party.left"):
     def ends(self) -> Ended | None:
         return Ended("left", self.uid) if self.private else None
 
+    def leaves(self) -> str:
+        return self.uid
+
 
 class HostChanged(Event, frozen=True, tag="party.host-changed"):
     """Somebody else is host now, and why."""

@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import structlog
 
 from events.log import Commit
 from events.messages import Context, Event, Key, tag_of
+
+log = structlog.get_logger("codec")
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 """An old event's fields to those of the tag that replaced it, which the result names in `type`."""
@@ -106,10 +109,17 @@ class Codec:
         except Exception as error:  # noqa: BLE001  # an upcaster may raise anything
             return Commit(sequence, key, 0, 0, (), "", NEVER, "", "", "", "", "", "", unreadable=repr(error)[:500])
 
-    @staticmethod
-    def loose(sequence: int, key: Key, events: tuple[Event, ...], headers: Mapping[str, str]) -> Commit:
-        """A telemetry message, which belongs to no version of its aggregate, in a commit's clothes."""
-        at = datetime.fromisoformat(headers[AT])
+    def loose(self, sequence: int, key: Key, body: bytes, headers: Mapping[str, str]) -> Commit:
+        """A telemetry message, which belongs to no version of its aggregate, in a commit's clothes.
+
+        One that does not decode passes by like an unknown event: the next value takes its place.
+        """
+        try:
+            events, at = self.decode(body), datetime.fromisoformat(headers[AT])
+        except Exception as error:  # noqa: BLE001  # an upcaster may raise anything
+            # Not the error's text, which may quote what is in there.
+            log.error("heartbeat passed by", key=str(key), tag=_tag_in(body), reason=type(error).__name__)
+            events, at = (), NEVER
         return Commit(sequence, key, 0, 0, events, "", at, "", "", "", "", "", headers.get(TRACE, ""))
 
 
@@ -138,6 +148,14 @@ def commit_id(key: Key, version: int, context: Context) -> str:
     With the version in it, a command that an aggregate has long forgotten can be carried out anew.
     """
     return f"{context.command_id}.{key}.{version + 1}"
+
+
+def _tag_in(body: bytes) -> str:
+    """The stored name of the first event, if it can be told."""
+    try:
+        return _tagged.decode(_raws.decode(body)[0]).type
+    except (msgspec.DecodeError, IndexError):
+        return ""
 
 
 def _union(events: Sequence[type[Event]]) -> Any:

@@ -215,9 +215,9 @@ class JetStreamTelemetry:
             yield [self._commit(stored) for stored in batch]
 
     def _commit(self, stored: Stored) -> Commit:
-        aggregate, id, _ = stored.subject.removeprefix(self._prefix).split(".", 2)
-        body = self._codec.decode(stored.data)
-        return Codec.loose(stored.sequence, Key(aggregate, id), body, stored.headers)
+        aggregate, _, rest = stored.subject.removeprefix(self._prefix).partition(".")
+        key = Key(aggregate, rest.partition(".")[0])
+        return self._codec.loose(stored.sequence, key, stored.data, stored.headers)
 
 
 class JetStreamSnapshots:

@@ -308,6 +308,26 @@ async def test_a_crowd_is_only_counted(
         assert (await ada.take(lambda frame: frame["op"] == "presence" and frame["count"] == 1))["count"] == 1
 
 
+async def test_a_list_that_grew_into_a_crowd_is_counted_at_every_gateway(
+    running: Running, another: Gateways, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "COUNT_SECONDS", 0.2)
+    room = peer.room()
+    async with another() as other:
+        ada, ben = await connect(running, "Ada"), await connect(other, "Ben")
+        for client in (ada, ben):
+            await client.ask("follow", channel=channel(room))
+        await ben.ask("track", channel=channel(room), meta={})
+        for client in (ada, ben):
+            assert ben.user in (await client.expect(op="presence"))["joined"]
+        peer.rooms[room].presence = "count"
+        cleo = await connect(running, "Cleo")
+        await cleo.ask("follow", channel=channel(room))
+        await cleo.ask("track", channel=channel(room), meta={})
+        for client in (ada, ben):
+            await client.take(lambda frame: frame["op"] == "presence" and frame.get("count") == 2)
+
+
 # What only some may do.
 
 

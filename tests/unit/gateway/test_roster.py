@@ -118,3 +118,32 @@ def test_a_list_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
         roster.track("ben", 2, person("x" * 200))
     roster.untrack("ada", 1)
     roster.track("ben", 2, person("x" * 200))
+
+
+def test_a_list_becomes_a_count() -> None:
+    roster = Roster("party:x", counted=False)
+    roster.track("ada", 1, person())
+    roster.hear("there", Page({"ben": person()}))
+    assert pushed(roster) == {"joined": {"ada": None, "ben": None}}
+    roster.changed_here = False
+    assert roster.count()
+    assert not roster.count()
+    assert roster.changed_here
+    assert roster.page() == Page(count=1)
+    assert pushed(roster) == {"count": 2}
+    assert pushed(roster) == {}
+
+
+def test_a_list_counts_what_another_gateway_only_counts() -> None:
+    roster = Roster("party:x", counted=False)
+    roster.track("ada", 1, person())
+    roster.hear("there", Page(count=7))
+    assert pushed(roster) == {"count": 8}
+    assert json.loads(bytes(roster.present())) == {"count": 8}
+
+
+def test_an_empty_list_that_becomes_a_count_is_told_as_one() -> None:
+    roster = Roster("party:x", counted=False)
+    roster.count()
+    assert json.loads(bytes(roster.present())) == {"count": 0}
+    assert pushed(roster) == {"count": 0}

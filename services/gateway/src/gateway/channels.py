@@ -221,7 +221,10 @@ class Channels:
         self, channel: Channel, who: Identity, since: str | None, why: str, after: str | None = None
     ) -> Grant:
         metrics.grants.labels(channel.kind.kind, why).inc()
-        return await self._calls.grant(who, channel.kind, channel.id, since, after)
+        grant = await self._calls.grant(who, channel.kind, channel.id, since, after)
+        if grant.presence == "count":
+            self._presences.count(channel.name)
+        return grant
 
     async def _roster(self, channel: Channel, grant: Grant) -> Roster:
         if channel.roster is None:

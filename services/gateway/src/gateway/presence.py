@@ -87,6 +87,8 @@ class Presences:
     def track(self, name: str, key: Key, counted: bool, uid: str, owner: object, meta: Raw) -> None:
         """*owner*, a socket of *uid*, is present. Raise `presence-full`."""
         place = self._place(name, key, counted)
+        if counted:
+            self.count(name)
         try:
             place.roster.track(uid, owner, Person(self._clock.now(), Raw(bytes(meta))))
         finally:
@@ -96,6 +98,12 @@ class Presences:
         place = self._places.get(name)
         if place is not None:
             place.roster.untrack(uid, owner)
+            self._mark(place)
+
+    def count(self, name: str) -> None:
+        """A newer grant says that people are only to be counted on the channel; other gateways learn of it."""
+        place = self._places.get(name)
+        if place is not None and place.roster.count():
             self._mark(place)
 
     def counted(self, name: str) -> bool:

@@ -137,7 +137,10 @@ class Rights:
     async def _grant(self, who: Identity, name: str, after: str | None) -> Grant:
         kind, channel_id = self._catalogue.channel(name)
         metrics.grants.labels(kind.kind, "right").inc()
-        return await self._calls.grant(who, kind, channel_id, None, after)
+        grant = await self._calls.grant(who, kind, channel_id, None, after)
+        if grant.presence == "count":
+            self._presences.count(name)
+        return grant
 
     # Presence does not outlive the right to it.
 

@@ -94,11 +94,26 @@ class Roster:
         return Page({uid: _newest(tabs.values()) for uid, tabs in self._here.items()})
 
     def hear(self, gateway: str, page: Page) -> None:
-        """Another gateway's part is this now."""
+        """Another gateway's part is this now. Once one of them only counts, a list would be incomplete."""
+        if page.count:
+            self.count()
         if page.people or page.count:
             self._there[gateway] = page
         else:
             self._there.pop(gateway, None)
+
+    def count(self) -> bool:
+        """From now on people are only counted; a crowd that shrinks again is listed once nobody here follows.
+
+        False if they were already.
+        """
+        if self.counted:
+            return False
+        self.counted = True
+        self.changed_here = self.changed_here or bool(self._here)
+        self._shown.clear()
+        self._shown_count = -1  # whatever it is now, followers have not been told
+        return True
 
     def drop(self, gateway: str) -> bool:
         """The gateway is gone, and everybody with it."""
@@ -106,7 +121,7 @@ class Roster:
 
     def present(self) -> Raw:
         """What followers have been told up to now; pushes go on from here."""
-        shown: Mapping[str, object] = {"count": self._shown_count} if self.counted else self._shown
+        shown: Mapping[str, object] = {"count": max(0, self._shown_count)} if self.counted else self._shown
         return Raw(msgspec.json.encode(shown))
 
     def push(self) -> bytes:

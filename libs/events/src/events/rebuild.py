@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from events import schema
+from events import schema, timers
 from events.definition import Service
 from events.log import Log
 from events.projection import LOG, TELEMETRY, Batches, Fenced
 from events.runner import Source
+from events.timers import CRON
 from events.vault import Vault
 
 TOGETHER_SECONDS = 0.1
@@ -22,7 +23,9 @@ Reached = Mapping[str, int]
 """Sequence by source."""
 
 
-DIFFERENCE = "select {columns} from {a}.{table} except select {columns} from {b}.{table} limit 100"
+DIFFERENCE = "select {columns} from {a}.{table}{where} except select {columns} from {b}.{table} limit 100"
+FACTS = {"due": f" where key not like '{CRON}%'"}
+"""The rows of a table that the log determines, where not all of them are."""
 
 
 class Differing(NamedTuple):
@@ -99,6 +102,8 @@ class Rebuild:
         """Point queries and runners at *name*; return the schema that was current."""
         async with self._owner() as owner, owner.transaction():
             old = await schema.current(owner, self._service.name)
+            if old is not None and old != name and await schema.exists(owner, old):
+                await timers.hand_over(owner, old, name)
             await schema.point(owner, self._service.name, name)
             return old
 
@@ -136,8 +141,9 @@ class Rebuild:
             await self.fill(scratch, upto={row["source"]: row["sequence"] for row in rows})
             found = {}
             for table, columns in await schema.tables(owner, scratch):
-                only_live = await owner.fetch(DIFFERENCE.format(columns=columns, table=table, a=live, b=scratch))
-                only_log = await owner.fetch(DIFFERENCE.format(columns=columns, table=table, a=scratch, b=live))
+                what = {"columns": columns, "table": table, "where": FACTS.get(table, "")}
+                only_live = await owner.fetch(DIFFERENCE.format(a=live, b=scratch, **what))
+                only_log = await owner.fetch(DIFFERENCE.format(a=scratch, b=live, **what))
                 if only_live or only_log:
                     found[table] = Differing([dict(row) for row in only_live], [dict(row) for row in only_log])
             return found

@@ -9,11 +9,10 @@ from tests.ledger import context
 
 import library.main
 from events.bus import Bus
-from events.codec import AT
 from events.contracts.library import Progressed
 from events.jetstream import JetStreamTelemetry
 from events.log import Commit
-from events.messages import Key
+from events.messages import AT, Key
 from ops.embedded import Embedded
 
 UNREADABLE = [

@@ -8,7 +8,7 @@ import pytest
 
 import events
 import gateway
-from events.messages import Rejected
+from events.messages import Rejected, invalid
 from gateway import errors
 from gateway.catalogue import Catalogue
 
@@ -103,4 +103,4 @@ def test_the_field_of_a_mistake(document: bytes, field: str) -> None:
 
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.json.decode(document, type=Outer)
-    assert errors.invalid("invalid-argument", caught.value).details["field"] == field
+    assert invalid("invalid-argument", caught.value).details["field"] == field

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from events.log import Commit
-from events.messages import Context, Event, Key, tag_of
+from events.messages import AT, COMMAND, VERSIONS, Context, Event, Key, tag_of
 
 log = structlog.get_logger("codec")
 
@@ -17,9 +17,6 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 """An old event's fields to those of the tag that replaced it, which the result names in `type`."""
 
 ID = "Nats-Msg-Id"
-VERSIONS = "Matinee-Versions"
-COMMAND = "Matinee-Command"
-AT = "Matinee-At"
 TRACE = "traceparent"
 
 NEVER = datetime.fromtimestamp(0, UTC)

@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from events.bus import ApiError, Bus, TimedOut, Unavailable, header_block
-from events.codec import AT, ID, Codec, headers_of
+from events.codec import ID, Codec, headers_of
 from events.group import SEND_SECONDS, Group, Message, send_together
 from events.log import Commit, Conflict, Hole, Unclear, Write
-from events.messages import Context, Event, Key, Rejected
+from events.messages import AT, Context, Event, Key, Rejected
 from events.reader import Reader, Stored
 from events.telemetry import traceparent
 

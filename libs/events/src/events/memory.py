@@ -4,9 +4,9 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 
-from events.codec import AT, ID, Codec, commit_id, headers_of
+from events.codec import ID, Codec, commit_id, headers_of
 from events.log import Commit, Conflict, Hole, Write
-from events.messages import Context, Event, Key
+from events.messages import AT, Context, Event, Key
 
 BATCH = 500
 

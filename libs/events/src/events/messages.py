@@ -10,6 +10,19 @@ from msgspec import Meta, Raw, Struct
 
 T = TypeVar("T")
 
+CONTEXT = "Matinee-Context"
+"""Header of a request: the `Context`, as JSON."""
+AFTER = "Matinee-After"
+"""Header of a query: the position that its answer has to show."""
+POSITION = "Matinee-Position"
+"""Header of an answer over HTTP."""
+VERSIONS = "Matinee-Versions"
+COMMAND = "Matinee-Command"
+AT = "Matinee-At"
+"""Headers of a commit: which of its aggregate's events it holds, what asked for it, and its server time."""
+SENDER = "Matinee-Sender"
+"""Header of a broadcast: the socket that need not hear it."""
+
 PERSONAL = "personal"
 Personal = Annotated[T, Meta(extra={PERSONAL: True})]
 """A field that names or describes a person: stored encrypted under that person's key, readable by projections alone."""
@@ -178,16 +191,16 @@ def arguments(kind: type[T], body: bytes) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise invalid(error) from error
+        raise invalid("invalid-argument", error) from error
 
 
-def invalid(error: Exception) -> Rejected:
-    """What was wrong with an argument, from the words of msgspec."""
+def invalid(code: str, error: Exception) -> Rejected:
+    """What was wrong with an argument or a frame, from the words of msgspec."""
     match = _PLACE.fullmatch(str(error))
     reason, field = match.groups() if match else (str(error), "")
     if named := _FIELD.fullmatch(reason):
         field = f"{field}.{named[1]}" if field else named[1]
-    return Rejected("invalid-argument", field=field[:LONGEST_REASON], reason=reason[:LONGEST_REASON])
+    return Rejected(code, field=field[:LONGEST_REASON], reason=reason[:LONGEST_REASON])
 
 
 class Position(Struct, frozen=True, order=True):

@@ -15,7 +15,7 @@ from events import schema, telemetry, timers
 from events.bus import ApiError, Bus, TimedOut, Unavailable
 from events.lag import Lag
 from events.log import Commit, Hole, Log
-from events.messages import Answer, Context, Key, Notice, Rejected
+from events.messages import CONTEXT, Answer, Context, Key, Notice, Rejected
 from events.projection import LOG, TELEMETRY, Applied, Batches, Fenced
 from events.readmodel import connect
 from events.timers import CRON, Cron, Due
@@ -267,7 +267,7 @@ class Runner:
             correlation_id=timer.command_id,
             causation_id=f"timer:{timer.key}"[:200],
         )
-        headers = {"Matinee-Context": msgspec.json.encode(context).decode()}
+        headers = {CONTEXT: msgspec.json.encode(context).decode()}
         try:
             reply = await self._bus.request(f"cmd.{self._service}.{function}", body, headers)
         except (Unavailable, TimedOut):

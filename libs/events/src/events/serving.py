@@ -17,6 +17,8 @@ from events.definition import Granted, Service
 from events.handle import Aggregates
 from events.log import Commit, Log
 from events.messages import (
+    AFTER,
+    CONTEXT,
     Answer,
     Context,
     Fault,
@@ -42,8 +44,6 @@ LARGEST_ANSWER = 1_000_000
 """The bus carries 1 MiB, headers included."""
 READS = 20
 READ_AGAIN_SECONDS = 0.05
-CONTEXT = "Matinee-Context"
-AFTER = "Matinee-After"
 
 _contexts = msgspec.json.Decoder(Context)
 _encoder = msgspec.json.Encoder()

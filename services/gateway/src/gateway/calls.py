@@ -14,14 +14,11 @@ from opentelemetry.trace import SpanKind
 
 from events import telemetry
 from events.bus import Bus, TimedOut, Unavailable
-from events.messages import Answer, Command, Context, Grant, GrantRequest, Rejected
+from events.messages import AFTER, CONTEXT, Answer, Command, Context, Grant, GrantRequest, Rejected
 from gateway import limits, metrics
 from gateway.catalogue import ChannelKind, Function, canonical, split_position
 from gateway.clock import Clock, utc
 from gateway.identity import Identity, Ids, fingerprint
-
-CONTEXT = "Matinee-Context"
-AFTER = "Matinee-After"
 
 PASSING = frozenset(
     {"unavailable", "timeout", "busy", "deadline-exceeded", "internal", "position-not-reached", "other-epoch"}

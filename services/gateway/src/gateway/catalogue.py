@@ -12,8 +12,7 @@ from msgspec import Raw
 
 from events.codec import Codec
 from events.contracts import CONTRACTS
-from events.messages import Channel, Command, Event, Key, Query, Rejected, tag_of
-from gateway.errors import invalid
+from events.messages import Channel, Command, Event, Key, Query, Rejected, invalid, tag_of
 from gateway.line import Item
 from gateway.protocol import EventFrame, encode
 

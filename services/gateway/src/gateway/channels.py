@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from events.bus import Bus, Msg, Subscription
-from events.messages import Grant, Position, Rejected
+from events.messages import AT, SENDER, Grant, Position, Rejected
 from gateway import frames, limits, metrics
 from gateway.calls import PASSING, Calls
 from gateway.catalogue import Catalogue, ChannelKind, position_text, split_position
@@ -18,10 +18,8 @@ from gateway.protocol import EndedFrame, Followed, encode
 from gateway.roster import Roster
 from gateway.tasks import Tasks
 
-AT = "Matinee-At"
 SEQUENCE = "Nats-Sequence"
 PREVIOUS = "Nats-Last-Sequence"
-SENDER = "Matinee-Sender"
 PATIENCE = 1.0
 ASK_AGAIN = 5
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from events.messages import AFTER
 from gateway import limits
 from gateway.catalogue import Catalogue, Function
 from gateway.errors import CLOSINGS, ERRORS, OTHER_CLOSINGS, Problem, meaning
@@ -111,7 +112,7 @@ def _results(functions: Iterable[Function]) -> list[type]:
 
 
 def _post(function: Function, references: Mapping[type, Json]) -> Json:
-    headers = [_header("Matinee-After", "Answer at or after this position.")] if function.is_query else []
+    headers = [_header(AFTER, "Answer at or after this position.")] if function.is_query else []
     if not function.is_query:
         headers = [_header("Idempotency-Key", "The same key makes a repeated command take effect once.")]
     return {
@@ -129,7 +130,7 @@ def _get(function: Function, references: Mapping[type, Json], parameters: list[J
         "operationId": f"{function.name}.get",
         "tags": [function.context],
         "summary": _doc(function.type),
-        "parameters": [*parameters, _header("Matinee-After", "Answer at or after this position.")],
+        "parameters": [*parameters, _header(AFTER, "Answer at or after this position.")],
         "responses": {
             "200": _answer(function, references),
             "304": {"description": "The value is still the one of If-None-Match."},
@@ -143,7 +144,7 @@ def _stream(function: Function, parameters: list[Json]) -> Json:
         "operationId": f"{function.name}.watch",
         "tags": [function.context],
         "summary": f"{_doc(function.type)} Now and after each change.",
-        "parameters": [*parameters, _header("Matinee-After", "Begin at or after this position.")],
+        "parameters": [*parameters, _header(AFTER, "Begin at or after this position.")],
         "responses": {
             "200": {
                 "description": "Server-sent events",

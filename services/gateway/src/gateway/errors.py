@@ -1,10 +1,8 @@
 """Every slug's HTTP status and words, and every close code of a socket with what a client should do at it."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import msgspec
 from msgspec import Struct
 
 from events.messages import Rejected
@@ -159,21 +157,9 @@ def retry_after(error: Rejected) -> int | None:
     return max(1, round(seconds + 0.5)) if seconds is not None else RETRY_AFTER.get(error.code)
 
 
-_NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `([^`]*)`$")
 _INTERNAL = frozenset({"unavailable", "timeout", "internal"})
 
 
 def _public(error: Rejected) -> Mapping[str, Any]:
     # These three carry subjects and server names, which are for the log and not for clients.
     return {} if error.code in _INTERNAL else error.details
-
-
-def invalid(code: str, error: msgspec.ValidationError) -> Rejected:
-    """What msgspec found wrong, as the field and the reason."""
-    text = str(error)
-    reason, _, path = text.partition(" - at `$")
-    field = path.rstrip("`").strip(".")
-    named = _NAMED.search(reason)
-    if named:
-        field = f"{field}.{named.group(1)}".strip(".")
-    return Rejected(code, field=field, reason=reason)

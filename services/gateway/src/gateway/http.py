@@ -14,14 +14,14 @@ from msgspec import Meta, Raw, Struct
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from events import telemetry
-from events.messages import NO_NUL, Query, Rejected
+from events.messages import AFTER, NO_NUL, POSITION, Query, Rejected, invalid
 from gateway import limits, metrics
 from gateway.auth import display_name
 from gateway.catalogue import Function, canonical
 from gateway.clock import utc
 from gateway.desk import Desk
 from gateway.documents import asyncapi, openapi
-from gateway.errors import invalid, problem, retry_after
+from gateway.errors import problem, retry_after
 from gateway.health import Health
 from gateway.identity import Identity
 from gateway.limits import Buckets
@@ -32,8 +32,8 @@ WEB = Path(__file__).with_name("web")
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 PREFLIGHT_SECONDS = 600
-HEADERS_IN = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Matinee-After, traceparent"
-HEADERS_OUT = "ETag, Retry-After, Matinee-Position"
+HEADERS_IN = f"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, {AFTER}, traceparent"
+HEADERS_OUT = f"ETag, Retry-After, {POSITION}"
 PAGE_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:"
 
 log = structlog.get_logger("http")
@@ -102,7 +102,7 @@ class Http:
         arguments = function.decode(body)
         with telemetry.span(f"http {function.name}", request.headers):
             if isinstance(arguments, Query):
-                answer = await self._desk.calls.query(who, function, body, request.headers.get("Matinee-After"))
+                answer = await self._desk.calls.query(who, function, body, request.headers.get(AFTER))
             else:
                 answer = await self._desk.calls.command(who, function, arguments, body, _key(request))
         return _value(answer.value, answer.position)
@@ -110,12 +110,12 @@ class Http:
     async def _fetch(self, request: web.Request) -> web.StreamResponse:
         function, query = self._asked(request)
         who = await self._who(request)
-        after = request.headers.get("Matinee-After")
+        after = request.headers.get(AFTER)
         with telemetry.span(f"http {function.name}", request.headers):
             answer = await self._desk.calls.query(who, function, canonical(query), after)
         tag = _etag(answer.value)
         known = [part.strip().removeprefix("W/") for part in request.headers.get(hdrs.IF_NONE_MATCH, "").split(",")]
-        headers = {hdrs.ETAG: tag, "Matinee-Position": answer.position}
+        headers = {hdrs.ETAG: tag, POSITION: answer.position}
         if tag in known or "*" in known:
             return web.Response(status=304, headers=headers)
         return _value(answer.value, answer.position, headers)

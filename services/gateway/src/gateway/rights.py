@@ -8,11 +8,11 @@ import msgspec
 from msgspec import Raw
 
 from events.bus import Bus
-from events.messages import Grant, Position, Rejected
+from events.messages import SENDER, Grant, Position, Rejected
 from gateway import limits, metrics
 from gateway.calls import PASSING, Calls
 from gateway.catalogue import Catalogue
-from gateway.channels import SENDER, Channels
+from gateway.channels import Channels
 from gateway.identity import Identity
 from gateway.line import Member
 from gateway.notices import Notices

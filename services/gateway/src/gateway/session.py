@@ -4,10 +4,10 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from events.messages import Rejected
+from events.messages import Rejected, invalid
 from gateway import limits
 from gateway.clock import utc
-from gateway.errors import EXPIRED, FLOOD, NOT_SIGNED_IN, Closing, invalid
+from gateway.errors import EXPIRED, FLOOD, NOT_SIGNED_IN, Closing
 from gateway.identity import Identity
 from gateway.limits import Bucket
 from gateway.line import Member

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import hdrs, web
 
-from events.messages import Query, Rejected
+from events.messages import AFTER, Query, Rejected
 from gateway import limits
 from gateway.catalogue import Function
 from gateway.desk import Desk
@@ -67,7 +67,7 @@ class Streams:
     async def _serve(
         self, request: web.Request, watcher: StreamWatcher, function: Function, query: Query
     ) -> web.StreamResponse:
-        await self._desk.watches.add(watcher, function, query, request.headers.get("Matinee-After"))
+        await self._desk.watches.add(watcher, function, query, request.headers.get(AFTER))
         task = asyncio.current_task()
         assert task is not None
         self._open.add(task)

@@ -32,7 +32,6 @@ MEASURE_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0
 """After so long without the projection getting on, the leading replica is not ready."""
 TIMER_SECONDS = 0.25
-TIMER_AGAIN_SECONDS = 1.0
 NOWHERE = (-1, -1)
 TRANSIENT = frozenset({"unavailable", "timeout", "busy", "internal", "deadline-exceeded"})
 
@@ -245,18 +244,17 @@ class Runner:
     async def _tick(self, db: Any) -> None:
         while True:
             waiting = await timers.due(db, _now())
-            answered = [await self._fire(db, timer) for timer in waiting]
-            if not all(answered):
-                await asyncio.sleep(TIMER_AGAIN_SECONDS)
-            elif not waiting:
+            for timer in waiting:
+                await self._fire(db, timer)
+            if not waiting:
                 await asyncio.sleep(TIMER_SECONDS)
 
-    async def _fire(self, db: Any, timer: Due) -> bool:
-        """Send the command; whether it was answered for good. A refusal is an answer: the rule has looked."""
+    async def _fire(self, db: Any, timer: Due) -> None:
+        """Send the command. A refusal is an answer: the rule has looked."""
         cron = self._crons.get(timer.key)
         if cron is None and timer.function == CRON:
             await timers.drop(db, [timer.key])  # a cron that the code no longer has
-            return True
+            return
         command = cron.command(timer.at) if cron else None
         function = type(command).function if command else timer.function
         body = msgspec.json.encode(command) if command else timer.args.encode()
@@ -270,14 +268,15 @@ class Runner:
         headers = {CONTEXT: msgspec.json.encode(context).decode()}
         try:
             reply = await self._bus.request(f"cmd.{self._service}.{function}", body, headers)
-        except (Unavailable, TimedOut):
-            return False
-        error = msgspec.json.decode(reply.data, type=Answer).error
-        if error is not None and error.code in TRANSIENT:
-            return False
-        telemetry.timers_fired.labels(self._service, function, error.code if error else "ok").inc()
+            error = msgspec.json.decode(reply.data, type=Answer).error
+            outcome = error.code if error else "ok"
+        except (Unavailable, TimedOut) as nobody:
+            outcome = nobody.code
+        if outcome in TRANSIENT:
+            await timers.failed(db, timer, _now(), away=outcome == "unavailable")
+            return
+        telemetry.timers_fired.labels(self._service, function, outcome).inc()
         await timers.fired(db, timer, _now(), cron)
-        return True
 
     async def _retry_parked(self, pool: "asyncpg.Pool", writing: Any, batches: Batches) -> None:
         """Apply the keys again that an operator has marked."""

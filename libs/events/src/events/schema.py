@@ -33,7 +33,9 @@ create table due (
     at timestamptz not null,
     function text not null,
     args text not null,
-    fired_at timestamptz
+    fired_at timestamptz,
+    tries integer not null default 0,
+    again_at timestamptz
 );
 create index due_at on due (at) where fired_at is null;
 """

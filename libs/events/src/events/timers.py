@@ -10,15 +10,29 @@ import msgspec
 from events.messages import Command
 from events.schema import Db, checked
 
-DUE = "select key, at, function, args from due where fired_at is null and at <= $1 order by at limit 100"
+DUE = """
+    select key, at, function, args from due
+     where fired_at is null and at <= $1 and (again_at is null or again_at <= $1)
+     order by coalesce(again_at, at) limit 100
+"""
 NEXT = "select min(at) from due where fired_at is null"
 FIRED = "update due set fired_at = $3 where key = $1 and at = $2"
-AGAIN = "update due set at = $3 where key = $1 and at = $2"
+NEXT_SLOT = "update due set at = $3, tries = 0, again_at = null where key = $1 and at = $2"
+AGAIN_SECONDS = 1
+LONGEST_AGAIN_SECONDS = 300
+LATER = f"""
+    update due set tries = tries + 1,
+                   again_at = $3::timestamptz + interval '1 second' * least({AGAIN_SECONDS} * 2 ^ least(tries, 20),
+                                                               {LONGEST_AGAIN_SECONDS})
+     where key = $1 and at = $2
+"""
+SOON = f"update due set again_at = $3::timestamptz + interval '{AGAIN_SECONDS} seconds' where key = $1 and at = $2"
 PUT = """
     insert into due (key, at, function, args)
     select * from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[])
     on conflict (key) do update
-       set at = excluded.at, function = excluded.function, args = excluded.args, fired_at = null
+       set at = excluded.at, function = excluded.function, args = excluded.args, fired_at = null,
+           tries = 0, again_at = null
      where (due.at, due.function, due.args) is distinct from (excluded.at, excluded.function, excluded.args)
 """
 
@@ -118,4 +132,12 @@ async def fired(db: Db, timer: Due, now: datetime, cron: Cron | None) -> None:
     if cron is None:
         await db.execute(FIRED, timer.key, timer.at, now)
     else:
-        await db.execute(AGAIN, timer.key, timer.at, cron.slot_after(now))
+        await db.execute(NEXT_SLOT, timer.key, timer.at, cron.slot_after(now))
+
+
+async def failed(db: Db, timer: Due, now: datetime, *, away: bool) -> None:
+    """The command could not be carried out: send it again, each time after twice as long, so that it holds up no other.
+
+    When the bus or the log is *away*, that says nothing about the command, and it is sent soon.
+    """
+    await db.execute(SOON if away else LATER, timer.key, timer.at, now)

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -25,6 +26,7 @@ from tests.ledger import (
 )
 from tests.wait import eventually
 
+from events import rebuild
 from events.bus import Bus
 from events.service import Replica, stores
 from ops.embedded import Embedded
@@ -210,6 +212,40 @@ async def test_a_row_that_the_log_does_not_explain_is_reported(house: Embedded, 
         assert [row["balance"] for row in found["account"].only_log] == [0]
         await db.execute(change, id, 0)
         await db.close()
+        await opened.rebuild.drop(name)
+
+
+async def test_who_cannot_compare_says_so(house: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rebuild, "HOLD_SECONDS", 0.2)
+    async with serving(house) as running, stores(SERVICE, settings(house, "verify")) as opened:
+        name = opened.rebuild.new_name()
+        await opened.rebuild.create(name)
+        owner = await asyncpg.connect(house.database_url(NAME), server_settings={"role": f"{NAME}_owner"})
+        async with owner.transaction():
+            await owner.execute(f"select from {running.models.schema}.checkpoint for update")  # a runner that is busy
+            with pytest.raises(rebuild.Overtaken, match="try again"):
+                await opened.rebuild.differences(running.models.schema, name)
+        await owner.close()
+        assert await opened.rebuild.differences(running.models.schema, name) == {}
+        await opened.rebuild.drop(name)
+
+
+async def test_who_compares_does_not_hold_the_live_runner(
+    house: Embedded, client: Client, id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for longer than it takes to let both stand at one position, however long the comparison takes."""
+    compared = rebuild._compared
+
+    async def slowly(*args: Any) -> Any:
+        last = await client.call(Open(account_id=id))
+        assert await client.balance(id, last.position) == 0
+        return await compared(*args)
+
+    async with serving(house) as running, stores(SERVICE, settings(house, "verify")) as opened:
+        name = opened.rebuild.new_name()
+        await opened.rebuild.create(name)
+        monkeypatch.setattr(rebuild, "_compared", slowly)
+        assert await opened.rebuild.differences(running.models.schema, name) == {}
         await opened.rebuild.drop(name)
 
 

@@ -1,6 +1,7 @@
 """Fills a new read-model schema from the log, beside the live one, and switches to it when it has caught up."""
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
@@ -12,10 +13,14 @@ from events.definition import Service
 from events.log import Log
 from events.projection import LOG, TELEMETRY, Batches, Fenced
 from events.runner import Source
+from events.schema import Db
 from events.timers import CRON
 from events.vault import Vault
 
 TOGETHER_SECONDS = 0.1
+HOLD_SECONDS = 3
+"""How long the live runner is made to wait, at most: it gives a statement up after 5 s."""
+HOLDS = 5
 
 Progress = Callable[[str, int, int], None]
 """Told after each batch: the source, how far it is, and how far it goes."""
@@ -43,6 +48,10 @@ class Differing(NamedTuple):
             [row for row in self.only_live if row in later.only_live],
             [row for row in self.only_log if row in later.only_log],
         )
+
+
+class Overtaken(Exception):
+    """The live read models could not be held for long enough to bring others to where they stand."""
 
 
 class Rebuild:
@@ -132,21 +141,31 @@ class Rebuild:
     async def differences(self, live: str, scratch: str) -> Mapping[str, Differing]:
         """Bring *scratch* to where *live* is and return, by table, the rows that only one of them has.
 
-        The live runner waits meanwhile, so that both stand at one position. A value of the compacted stream that was
-        replaced since may show as a difference; it is gone when one looks again.
+        They are compared in one snapshot that shows both at one position. A value of the compacted stream that was
+        replaced since may show as a difference; it is gone when one looks again. Raise `Overtaken` if there is no such
+        snapshot to be had.
         """
-        checked = schema.checked(live)
-        async with self._owner() as owner, owner.transaction():
-            rows = await owner.fetch(f"select source, sequence from {checked}.checkpoint for share")
-            await self.fill(scratch, upto={row["source"]: row["sequence"] for row in rows})
-            found = {}
-            for table, columns in await schema.tables(owner, scratch):
-                what = {"columns": columns, "table": table, "where": FACTS.get(table, "")}
-                only_live = await owner.fetch(DIFFERENCE.format(a=live, b=scratch, **what))
-                only_log = await owner.fetch(DIFFERENCE.format(a=scratch, b=live, **what))
-                if only_live or only_log:
-                    found[table] = Differing([dict(row) for row in only_live], [dict(row) for row in only_log])
-            return found
+        for _ in range(HOLDS):
+            await self.fill(scratch, upto=await self.reached(live))  # little is left to do then while the runner waits
+            async with self._owner() as owner, owner.transaction(isolation="repeatable_read", readonly=True):
+                if await self._side_by_side(live, scratch, owner):
+                    return await _compared(owner, live, scratch)
+        raise Overtaken(
+            f"{scratch} could not be brought to where {live} stands: {HOLDS} times {HOLD_SECONDS} s were too short;"
+            " try again when the service has less to do"
+        )
+
+    async def _side_by_side(self, live: str, scratch: str, owner: Db) -> bool:
+        """Let *owner* see both schemas at one position, unless the live runner would have to wait too long for it."""
+        with contextlib.suppress(TimeoutError, asyncpg.IdleInTransactionSessionTimeoutError):
+            async with asyncio.timeout(HOLD_SECONDS), self._owner() as holding, holding.transaction():
+                # Should this process be stopped in between, the server lets go.
+                await holding.execute(f"set local idle_in_transaction_session_timeout = '{HOLD_SECONDS}s'")
+                rows = await holding.fetch(f"select source, sequence from {schema.checked(live)}.checkpoint for share")
+                await self.fill(scratch, upto={row["source"]: row["sequence"] for row in rows})
+                await owner.fetch(f"select source from {schema.checked(scratch)}.checkpoint")
+            return True
+        return False
 
     async def ensure(self) -> str:
         """The schema that fits this code and log: the current one, or one built now, before which the service is not
@@ -175,6 +194,17 @@ class Rebuild:
 
     def _writer(self, name: str) -> "_Connection":
         return _Connection(self._dsn, f"{self._service.name}_writer", name, durable=False)
+
+
+async def _compared(owner: Db, live: str, scratch: str) -> Mapping[str, Differing]:
+    found = {}
+    for table, columns in await schema.tables(owner, scratch):
+        what = {"columns": columns, "table": table, "where": FACTS.get(table, "")}
+        only_live = await owner.fetch(DIFFERENCE.format(a=live, b=scratch, **what))
+        only_log = await owner.fetch(DIFFERENCE.format(a=scratch, b=live, **what))
+        if only_live or only_log:
+            found[table] = Differing([dict(row) for row in only_live], [dict(row) for row in only_log])
+    return found
 
 
 async def _end(stream: Source, upto: int | None) -> int:

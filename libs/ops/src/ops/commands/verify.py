@@ -9,11 +9,12 @@ import msgspec
 import typer
 
 from events.projection import LOG
-from events.rebuild import Differing, Reached, Rebuild
+from events.rebuild import Differing, Overtaken, Reached, Rebuild
 from events.service import stores
 from ops.commands.options import Data
 from ops.commands.replay import AsJson, bars
 from ops.house import SERVICES
+from ops.problem import Problem
 from ops.services import definition, settings_of
 
 PASSES = 3
@@ -47,6 +48,8 @@ async def _verify(name: str, data: Path, as_json: bool) -> Mapping[str, Differin
                 await opened.rebuild.fill(scratch, bar.show, await opened.rebuild.reached(live))
             differing = await _compare(opened.rebuild, live, scratch)
             at = await opened.rebuild.reached(scratch)
+        except Overtaken as problem:
+            raise Problem(f"{name}: {problem}") from problem
         finally:
             await opened.rebuild.drop(scratch)
     if not as_json:

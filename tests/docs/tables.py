@@ -62,7 +62,7 @@ def service_limits() -> Iterator[Row]:
     presence = streams.declared_streams()["KV_PRESENCE"]["max_bytes"]
     yield "Commands that wait for one aggregate, per replica", f"{handle.QUEUE}", "`busy`"
     yield "Requests that one replica works on at once", f"{serving.IN_FLIGHT:,}", "`busy`"
-    yield "Races that one command may lose against other replicas", f"{handle.ATTEMPTS}", "`busy`"
+    yield "Races that one command may lose against other replicas", f"{handle.RACE_SECONDS:.0f} s", "`busy`"
     yield "Wait for the log to take a commit", f"{jetstream.APPEND_SECONDS:.0f} s", "`timeout`"
     yield "Commit", _size(jetstream.LARGEST_COMMIT), "`too-large`; nothing is stored"
     yield "State of one aggregate", _size(handle.LARGEST_STATE), "a warning in the service's log"

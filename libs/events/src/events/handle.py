@@ -24,11 +24,11 @@ from events.vault import Vault
 
 log = structlog.get_logger("handle")
 
-ATTEMPTS = 32
-"""Lost races before the client is told that the aggregate is `busy`.
+RACE_SECONDS = 2.0
+"""How long a command may go on losing races against other replicas before its sender is told `busy`.
 
-Two replicas rarely need a second one, but the loser is slower than the winner, who knows the state already: with a
-crowd on both, one in a hundred commands loses 8 in a row.
+Time and not a count: the loser is slower than the winner, who knows the state already, and may lose dozens in a row
+when there is a crowd on both.
 """
 QUEUE = 256
 """Commands that may wait for one aggregate on one replica; the next one is told `busy`."""
@@ -137,7 +137,8 @@ class Aggregates:
         async with self._queue(keys):
             if time.monotonic() > deadline:
                 raise Rejected("deadline-exceeded")
-            for _ in range(ATTEMPTS):
+            give_up = time.monotonic() + RACE_SECONDS
+            while time.monotonic() < give_up:
                 try:
                     done = await self._attempt(command, context, keys)
                 except Conflict:

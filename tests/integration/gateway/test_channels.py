@@ -235,6 +235,8 @@ async def test_presence_of_who_does_not_follow_ends_with_the_right_to_it(
     monkeypatch.setattr(limits, "RIGHT_SECONDS", 0.1)
     room = peer.room()
     async with another() as other:
+        await peer.touch()
+        await eventually(lambda: "parties" in other.desk.notices.heard)
         ada, ben = await connect(other, "Ada"), await connect(running, "Ben")
         await ben.ask("follow", channel=channel(room))
         await ada.ask("track", channel=channel(room), meta={})

@@ -31,6 +31,9 @@ AFTER_TROUBLE_SECONDS = 0.5
 MEASURE_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0
 """After so long without the projection getting on, the leading replica is not ready."""
+CROWD = 8
+"""So many commits in one batch say that more are coming: then the next ones are let gather for a moment."""
+GATHER_SECONDS = 0.004
 TIMER_SECONDS = 0.25
 NOWHERE = (-1, -1)
 TRANSIENT = frozenset({"unavailable", "timeout", "busy", "internal", "deadline-exceeded"})
@@ -223,6 +226,8 @@ class Runner:
                     self._note(applied)
             await self._announce()
             telemetry.projected.labels(self._service, source).inc(len(commits))
+            if len(commits) >= CROWD:
+                await asyncio.sleep(GATHER_SECONDS)
 
     def _note(self, applied: Applied, *, goes_on: bool = True) -> None:
         """Rows that changed behind the position do not go on from the last notice: every live query looks anew."""

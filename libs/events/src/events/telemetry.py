@@ -1,24 +1,31 @@
 """Logs, traces and metrics, set up once per process; the rest only calls `span`, `inject` and counters."""
 
 import logging
+import random
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Mapping, MutableMapping
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from typing import Literal
 
 import structlog
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
 
 TRACEPARENT = "traceparent"
+TRACEPARENT_CHARS = 55
 
 # Without the local variables of each frame: those may hold names, tokens and keys.
 _tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+_unsampled: ContextVar[str | None] = ContextVar("unsampled", default=None)
+"""The current trace, if it is one that nobody collects."""
+_ratio = 1.0
+"""Share of the traces that begin here which are sampled; all of them until `configure` says otherwise."""
 _w3c = TraceContextTextMapPropagator()
 _tracer = trace.get_tracer("matinee")
 
@@ -43,10 +50,12 @@ def configure(
     service: str, log_format: Literal["console", "json"], level: str, trace_ratio: float, otlp: str | None
 ) -> None:
     """Set up this process's logs and traces. Without an OTLP endpoint traces are passed on, not exported."""
+    global _ratio
+    _ratio = trace_ratio if otlp else 0.0
     configure_logs(service, log_format, level)
     provider = TracerProvider(
         resource=Resource.create({"service.name": f"matinee-{service}"}),
-        sampler=ParentBased(TraceIdRatioBased(trace_ratio if otlp else 0.0)),
+        sampler=ParentBased(ALWAYS_ON),  # `span` has drawn the lot before it makes one
     )
     if otlp:
         provider.add_span_processor(_exporter())
@@ -86,29 +95,56 @@ def configure_logs(service: str, log_format: Literal["console", "json"], level: 
 
 
 def _add_trace(logger: object, method: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
-    span = trace.get_current_span().get_span_context()
-    if span.is_valid:
-        event["trace_id"] = trace.format_trace_id(span.trace_id)
+    if carried := traceparent():
+        event["trace_id"] = carried[3:35]
     return event
 
 
-@contextmanager
 def span(
     name: str, headers: Mapping[str, str] | None = None, kind: SpanKind = SpanKind.INTERNAL
-) -> Iterator[trace.Span]:
-    """A span under the one that *headers* carry, or else under the current one."""
-    parent = _w3c.extract(headers) if headers and TRACEPARENT in headers else None
-    with _tracer.start_as_current_span(name, context=parent, kind=kind) as current:
-        yield current
+) -> AbstractContextManager[trace.Span]:
+    """A span under the one that *headers* carry, or else under the current one.
+
+    What is not sampled is only passed on: nobody will ever read that span, and making it costs as much as a decision.
+    """
+    carried = headers.get(TRACEPARENT) if headers else None
+    if carried is None:
+        carried = _unsampled.get()
+    if carried is None and not trace.get_current_span().is_recording() and random.random() >= _ratio:  # noqa: S311
+        carried = f"00-{random.getrandbits(128):032x}-{random.getrandbits(64):016x}-00"  # no secret
+    if carried is not None and len(carried) == TRACEPARENT_CHARS and carried.endswith("-00"):
+        return _PassedOn(carried)
+    parent = _w3c.extract({TRACEPARENT: carried}) if carried else None
+    return _tracer.start_as_current_span(name, context=parent, kind=kind)
+
+
+class _PassedOn:
+    """Stands for a span that is not sampled."""
+
+    __slots__ = ("_carried", "_token")
+
+    def __init__(self, carried: str) -> None:
+        self._carried = carried
+
+    def __enter__(self) -> trace.Span:
+        self._token = _unsampled.set(self._carried)
+        return trace.INVALID_SPAN
+
+    def __exit__(self, *exc: object) -> None:
+        _unsampled.reset(self._token)
 
 
 def inject(headers: MutableMapping[str, str]) -> None:
     """Add the current trace to *headers*."""
-    _w3c.inject(headers)
+    if carried := traceparent():
+        headers[TRACEPARENT] = carried
 
 
 def traceparent() -> str:
     """The current trace as a header value, empty outside of any."""
+    carried = _unsampled.get()
+    if carried is not None:
+        return carried
     carrier: dict[str, str] = {}
     _w3c.inject(carrier)
     return carrier.get(TRACEPARENT, "")

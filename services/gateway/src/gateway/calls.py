@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
 import structlog
 from msgspec import Raw
-from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from events import telemetry
@@ -38,13 +36,11 @@ _grants = msgspec.json.Decoder(Grant)
 class Calls:
     """Asks services in somebody's name."""
 
-    def __init__(self, bus: Bus, ids: Ids, clock: Clock, seconds: float, traced: bool) -> None:
-        """*traced*: somebody collects traces, so that spans are worth their time, a fifth of a call's."""
+    def __init__(self, bus: Bus, ids: Ids, clock: Clock, seconds: float) -> None:
         self._bus = bus
         self._ids = ids
         self._clock = clock
         self._seconds = seconds
-        self._traced = traced
 
     async def command(
         self, who: Identity, function: Function, command: Command, body: bytes | Raw, key: str | None
@@ -136,23 +132,13 @@ class Calls:
         headers = {CONTEXT: _header(msgspec.structs.replace(context, patience=patience))}
         if after:
             headers[AFTER] = after
-        if self._traced or trace.get_current_span().get_span_context().is_valid:
-            with telemetry.span(subject, kind=SpanKind.CLIENT):
-                telemetry.inject(headers)
-                msg = await self._bus.request(subject, bytes(body), headers, seconds)
-        else:
-            headers[telemetry.TRACEPARENT] = _untraced()
+        with telemetry.span(subject, kind=SpanKind.CLIENT):
+            telemetry.inject(headers)
             msg = await self._bus.request(subject, bytes(body), headers, seconds)
         answer = _answers.decode(msg.data)
         if answer.error is not None:
             raise Rejected(answer.error.code, **answer.error.details)
         return answer
-
-
-def _untraced() -> str:
-    """A W3C `traceparent` that joins what services log about one request, and is recorded nowhere."""
-    text = os.urandom(24).hex()
-    return f"00-{text[:32]}-{text[32:]}-00"
 
 
 def _header(context: Context) -> str:

@@ -298,7 +298,7 @@ def open_raw(running: Running, token: str, *frames: dict[str, object]) -> socket
 
 async def test_a_slow_reader_is_closed_and_nobody_else_notices(another: Gateways, peer: Peer, connect: Connect) -> None:
     room = peer.room()
-    async with another(slow_reader_bytes=100_000, sends_per_second=10_000) as running:
+    async with another(slow_reader_bytes=100_000, sends_per_second=10_000, calls_per_second=10_000) as running:
         ada = await connect(running)
         await ada.ask("follow", channel=f"party:{room}")
         token = await guest(running, "Slow")

@@ -51,8 +51,11 @@ async def guest(http: aiohttp.ClientSession, name: str = "Ada") -> str:
 
 
 async def open_party(host: Client, private: bool = False) -> str:
+    """Open one, and wait until everybody can read of it."""
     answer = await host.call("party.open", title="Film night", media="tt0111161", private=private)
-    return str(answer["value"]["party_id"])
+    party = str(answer["value"]["party_id"])
+    await host.ask("call", fn="party.state", args={"party_id": party}, after=answer["position"])
+    return party
 
 
 async def joined(connect: Connect, party: str, name: str) -> Client:

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import msgspec
 import typer
+import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from events.bus import Msg
+from events.messages import Notice
 from events.projection import LOG, Fenced
-from events.rebuild import Rebuild
-from events.service import stores
+from events.service import Stores, stores
 from ops.commands.options import Data
 from ops.services import definition, settings_of
 
@@ -26,7 +28,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON ins
 
 def replay(service: ServiceName, data: Data = Path(".matinee"), as_json: AsJson = False) -> None:
     """Rebuild a service's read models from the log and switch to them; queries go on meanwhile."""
-    asyncio.run(_replay(service, data, as_json))
+    uvloop.run(_replay(service, data, as_json))
 
 
 async def _replay(name: str, data: Path, as_json: bool) -> None:
@@ -44,7 +46,7 @@ async def _replay(name: str, data: Path, as_json: bool) -> None:
             raise
         seconds = time.perf_counter() - started
         old = await rebuild.switch(schema)
-        await _hand_over(rebuild, schema)
+        await _hand_over(opened, name, schema)
         await rebuild.drop_stale({schema, old or schema})
     rate = reached[LOG] / seconds if seconds else 0.0
     if as_json:
@@ -54,11 +56,18 @@ async def _replay(name: str, data: Path, as_json: bool) -> None:
         print(f"{name}: {reached[LOG]:,} commits in {seconds:.1f} s ({rate:,.0f}/s); queries now read {schema}")
 
 
-async def _hand_over(rebuild: Rebuild, schema: str) -> None:
+async def _hand_over(opened: Stores, service: str, schema: str) -> None:
+    taken_over = asyncio.Event()
+
+    async def on_notice(msg: Msg) -> None:
+        if msgspec.json.decode(msg.data, type=Notice).schema == schema:
+            taken_over.set()
+
+    await opened.bus.subscribe(f"changed.{service}", on_notice)
     deadline = time.monotonic() + HANDOVER_SECONDS
     try:
-        while time.monotonic() < deadline:
-            await rebuild.fill(schema)
+        while time.monotonic() < deadline and not taken_over.is_set():
+            await opened.rebuild.fill(schema)
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
     except Fenced:
         pass  # the live runner is on it

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 import typer
+import uvloop
 
 from events.projection import LOG
 from events.rebuild import Differing, Overtaken, Reached, Rebuild
@@ -28,7 +29,7 @@ Which = Annotated[str | None, typer.Option("--service", help="One service; all o
 def verify(service: Which = None, data: Data = Path(".matinee"), as_json: AsJson = False) -> None:
     """Rebuild read models in a scratch schema and report each row that differs; ends with status 1 if any does."""
     names = [service] if service else [each.name for each in SERVICES]
-    found = {name: asyncio.run(_verify(name, data, as_json)) for name in names}
+    found = {name: uvloop.run(_verify(name, data, as_json)) for name in names}
     if as_json:
         print(msgspec.json.encode(found, enc_hook=str).decode())
     if any(found.values()):

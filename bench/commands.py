@@ -19,6 +19,7 @@ PARTIES = 100
 STEADY = 500.0
 """Commands a second at which latency is measured."""
 CATCH_UP_SECONDS = 20.0
+BY_DEFAULT = "eventsourcing as it inserts by default"
 FIRST_ID = 1_000
 """Of measured calls, beyond what `Socket.ask` has used."""
 
@@ -179,12 +180,12 @@ async def run(options: Options) -> Report:
         sockets = await opened(system.ws, system.tokens(parties))
         callers = await gathered([lambda s=s: Caller.open(s) for s in sockets])  # type: ignore[misc]
         servers = system.running
-        peers = {
-            "eventsourcing": await _ready(
-                stack, "eventsourcing", *python("eventsourcing_loop", servers.database_url, str(parties))
-            ),
-            "jetstream": await _ready(stack, "jetstream", *python("jetstream", servers.nats_url, str(parties))),
+        commands = {
+            "eventsourcing": python("eventsourcing_loop", servers.database_url, str(parties), "function"),
+            BY_DEFAULT: python("eventsourcing_loop", servers.database_url, str(parties), "statements"),
+            "jetstream": python("jetstream", servers.nats_url, str(parties)),
         }
+        peers = {name: await _ready(stack, name, *command) for name, command in commands.items()}
         await Flood(callers).run(seconds / 2)
         await caught_up(callers)
         await _measure(report, system, callers, peers, rounds, seconds, per_second)
@@ -227,8 +228,13 @@ async def _measure(
     report.figure("commands_per_s", spread(rates))
     report.figure("p50_ms", spread(milliseconds(each, 0.5) for each in samples))
     report.figure("p99_ms", spread(milliseconds(each, 0.99) for each in samples), below(20))
+    ratios = {
+        name: spread(mine / other for mine, other in zip(rates, found, strict=True)) for name, found in theirs.items()
+    }
     for name, aim in (("eventsourcing", at_least(5)), ("jetstream", at_least(0.4))):
         report.besides(f"{name} per s", spread(theirs[name]))
-        report.ratio(name, spread(ours / other for ours, other in zip(rates, theirs[name], strict=True)), aim)
+        report.ratio(name, ratios[name], aim)
+    report.besides(f"{BY_DEFAULT}, per s", spread(theirs[BY_DEFAULT]))
+    report.besides(f"times better than {BY_DEFAULT}", ratios[BY_DEFAULT])
     report.besides("read models caught up after, ms", spread(lags))
     report.notes.append(f"One command in flight per socket, {profiles.processors(used)}")

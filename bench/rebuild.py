@@ -73,7 +73,7 @@ class Recorder:
 
 async def run(options: Options) -> Report:
     few, many = options.size(200, 2), options.size(2_000, 5)
-    rounds = options.size((3, 2), (1, 1))
+    rounds = options.size((5, 3), (1, 1))
     report = Report(
         "rebuild",
         f"`matinee replay` of {few * history.EVENTS:,} and of {many * history.EVENTS:,} events in {many:,} parties, "

@@ -1,8 +1,8 @@
 """The `eventsourcing` library's load, decide and save on PostgreSQL, in one thread.
 
-`python -m bench.peers.eventsourcing_loop DATABASE_URL PARTIES`; each line `SECONDS` is answered with commands a second.
-Its fastest sensible settings: aggregates stay in its cache, are neither copied nor looked up again there (one process
-writes), and events are inserted by a function in the database.
+`python -m bench.peers.eventsourcing_loop DATABASE_URL PARTIES INSERT`; each line `SECONDS` is answered with commands a
+second. Its fastest sensible settings: aggregates stay in its cache, neither copied nor looked up again there, because
+one process writes. INSERT is `function`, which is the fastest, or `statements`, which is the library's default.
 """
 
 import itertools
@@ -46,7 +46,7 @@ class Party(Aggregate):
             raise PermissionError(by)
 
 
-def settings(url: str) -> dict[str, str]:
+def settings(url: str, insert: str) -> dict[str, str]:
     place = urlsplit(url)
     return {
         "PERSISTENCE_MODULE": "eventsourcing.postgres",
@@ -56,7 +56,7 @@ def settings(url: str) -> dict[str, str]:
         "POSTGRES_USER": place.username or "",
         "POSTGRES_PASSWORD": place.password or "",
         "POSTGRES_SCHEMA": "public",
-        "POSTGRES_ENABLE_DB_FUNCTIONS": "y",
+        "POSTGRES_ENABLE_DB_FUNCTIONS": "y" if insert == "function" else "n",
         "AGGREGATE_CACHE_MAXSIZE": "10000",
         "AGGREGATE_CACHE_FASTFORWARD": "n",
         "DEEPCOPY_FROM_AGGREGATE_CACHE": "n",
@@ -64,8 +64,8 @@ def settings(url: str) -> dict[str, str]:
 
 
 def main() -> None:
-    url, count = sys.argv[1], int(sys.argv[2])
-    app: Application[UUID] = Application(env=settings(url))
+    url, count, insert = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    app: Application[UUID] = Application(env=settings(url, insert))
     parties = [Party(host=f"host-{n}") for n in range(count)]
     for party in parties:
         app.save(party)

@@ -1,0 +1,364 @@
+"""As much of a party as its rules need, and how events move it on. What screens show is in `projections`."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from events.contracts.party import (
+    LONGEST,
+    Banned,
+    Closed,
+    Configured,
+    Dequeued,
+    Excused,
+    Expiring,
+    Held,
+    HostChanged,
+    HostMissed,
+    HostReturned,
+    Joined,
+    Kept,
+    Kicked,
+    Left,
+    Locked,
+    MediaChanged,
+    Moved,
+    Opened,
+    PartyEvent,
+    Paused,
+    Played,
+    ProfileChanged,
+    Queued,
+    RateChanged,
+    Readied,
+    Rekeyed,
+    Role,
+    RoleChanged,
+    Settings,
+    SkipVoted,
+    Sought,
+    Unbanned,
+    Undone,
+    Voted,
+)
+
+CONTROL_WINDOW = timedelta(seconds=1)
+"""How far back the state remembers who controlled playback; limits speak of controls within it."""
+
+
+class Seat(Struct, frozen=True, array_like=True):
+    """A member's place."""
+
+    since: datetime
+    role: Role = "member"
+    ready: bool = False
+    excused: bool = False
+    """Asked not to be waited for."""
+    pardoned: bool = False
+    """Was waited for in vain; until the party watches something else or they say that they are ready."""
+
+
+class Media(Struct, frozen=True, array_like=True):
+    """What is watched. Its source is the read model's to know: here it would be sealed."""
+
+    media: str = ""
+    media_title: str | None = None
+    season: int | None = None
+    episode: int | None = None
+    file_index: int | None = None
+
+
+class Anchor(Struct, frozen=True, array_like=True):
+    """Where playback is: at `position` at server time `at`, and from there on at `rate` if it is `playing`."""
+
+    playing: bool = False
+    position: float = 0.0
+    rate: float = 1.0
+    at: datetime | None = None
+
+    def place(self, now: datetime) -> float:
+        """Where playback is at *now*; before `at`, where it will begin."""
+        if not self.playing or self.at is None:
+            return self.position
+        elapsed = max(now - self.at, timedelta()).total_seconds()
+        return min(self.position + self.rate * elapsed, LONGEST)
+
+
+class Waiting(Struct, frozen=True):
+    """The party stands and waits for somebody."""
+
+    why: str
+    waits_for: tuple[str, ...]
+    since: datetime
+    until: datetime
+    countdown: float = 0.0
+
+
+class Control(Struct, frozen=True):
+    """The last control and what playback was like without it."""
+
+    what: str
+    by: str
+    before: Anchor
+    """As it stood at the moment of the control."""
+    media: Media
+
+
+class Item(Struct, frozen=True):
+    """A queued item."""
+
+    id: str
+    by: str
+    media: Media
+    votes: tuple[str, ...] = ()
+
+
+class Party(Struct, frozen=True):
+    """A party. Members share one dict between states until somebody joins, leaves or changes."""
+
+    opened_by: str = ""
+    """Empty as long as there is no such party."""
+    host: str = ""
+    title: str = ""
+    private: bool = False
+    key: str = ""
+    """Digest of the access key."""
+    locked: bool = False
+    settings: Settings = Settings()
+    members: dict[str, Seat] = {}
+    unseen: tuple[str, ...] = ()
+    """Who was a member and dropped out of sight; the newest last."""
+    banned: tuple[str, ...] = ()
+    media: Media = Media()
+    anchor: Anchor = Anchor()
+    waiting: Waiting | None = None
+    last: Control | None = None
+    queue: tuple[Item, ...] = ()
+    skips: tuple[str, ...] = ()
+    """Who wants to skip what is watched."""
+    missed: datetime | None = None
+    """Since when the host is missing, once that was noticed."""
+    controls: dict[str, tuple[datetime, ...]] = {}
+    """When who controlled playback, within `CONTROL_WINDOW` of the newest control."""
+    stalled_at: datetime | None = None
+    """When the party last began to wait for a stalled member."""
+    active_at: datetime | None = None
+    """When something last happened; an announcement of the end is nothing."""
+    warned: bool = False
+    """Whether members know that the party is about to expire."""
+    closed_by: str = ""
+    """Empty while the party is open."""
+
+    def rank(self, uid: str) -> int:
+        """0 for a member, 1 for a co-host, 2 for the host, -1 for who is none of them."""
+        seat = self.members.get(uid)
+        if seat is None:
+            return -1
+        return 2 if uid == self.host else 1 if seat.role == "cohost" else 0
+
+    def place(self, now: datetime) -> float:
+        """Where playback is at *now*."""
+        return self.anchor.place(now)
+
+
+_Control = Played | Paused | Sought | RateChanged | Undone | Held | MediaChanged
+
+UNSEEN = 1_000
+"""Who dropped out of sight is remembered, the newest so many."""
+
+
+def evolve(party: Party, event: PartyEvent) -> Party:
+    changes = next(changes for fold in FOLDS if (changes := fold(party, event)) is not None)
+    active = {} if isinstance(event, Expiring) else {"active_at": said(event), "warned": False}
+    return replace(party, **active, **changes)
+
+
+def said(event: PartyEvent) -> datetime:
+    """When it happened; a control takes effect, at its `at`, a little later."""
+    return getattr(event, "said_at", None) or event.at
+
+
+def _members(party: Party, event: PartyEvent) -> dict[str, Any] | None:
+    """Who is in the party."""
+    match event:
+        case Joined(uid=uid, at=at):
+            seat = Seat(at, "host" if uid == party.host else "member")
+            return {"members": {**party.members, uid: seat}, "unseen": _without(party.unseen, uid)}
+        case Left(uid=uid, reason="unseen"):
+            return {**_gone(party, uid), "unseen": (*_without(party.unseen, uid), uid)[-UNSEEN:]}
+        case Left(uid=uid) | Kicked(uid=uid):
+            return {**_gone(party, uid), "unseen": _without(party.unseen, uid)}
+        case Banned(uid=uid):
+            banned = (*_without(party.banned, uid), uid)
+            return {**_gone(party, uid), "unseen": _without(party.unseen, uid), "banned": banned}
+        case Unbanned(uid=uid):
+            return {"banned": _without(party.banned, uid)}
+    return None
+
+
+def _roles(party: Party, event: PartyEvent) -> dict[str, Any] | None:
+    """What members are to the party."""
+    members = party.members
+    match event:
+        case RoleChanged(uid=uid, role=role):
+            return {"members": _seat(members, uid, role=role)}
+        case HostChanged(uid=uid, reason=reason):
+            return {"members": _succeeded(party, uid, reason), "host": uid, "missed": None}
+        case HostMissed(since=since):
+            return {"missed": since}
+        case HostReturned():
+            return {"missed": None}
+        case ProfileChanged():
+            return {}
+        case Readied(uid=uid, ready=ready):
+            return {"members": _seat(members, uid, ready=ready, pardoned=False)}
+        case Excused(uid=uid, excused=excused, reason="asked"):
+            return {"members": _seat(members, uid, excused=excused)}
+        case Excused(uid=uid, excused=excused):
+            return {"members": _seat(members, uid, pardoned=excused)}
+    return None
+
+
+def _playback(party: Party, event: PartyEvent) -> dict[str, Any] | None:
+    """How playback goes, and what undoing would lead back to."""
+    match event:
+        case Played(position=position, rate=rate, at=at):
+            return _controlled(party, "play", event, Anchor(True, position, rate, at))
+        case Paused(position=position, at=at):
+            return _controlled(party, "pause", event, Anchor(False, position, party.anchor.rate, at))
+        case Sought(position=position, at=at):
+            anchor = replace(party.anchor, position=position, at=at)
+            # Whoever is waited for is waited for at the new place.
+            return {**_controlled(party, "seek", event, anchor), "waiting": party.waiting}
+        case RateChanged(rate=rate, position=position, at=at):
+            anchor = Anchor(party.anchor.playing, position, rate, at)
+            return {**_controlled(party, "rate", event, anchor), "waiting": party.waiting}
+        case Undone(playing=playing, position=position, rate=rate, at=at):
+            undone = _controlled(party, "undo", event, Anchor(playing, position, rate, at))
+            return {**undone, **(_watching(party, _media(event)) if event.other_media else {})}
+        case Held(why=why, waits_for=waits_for, position=position, at=at, until=until):
+            # The wait is part of the control that began it; a stall is nobody's control.
+            began = _controlled(party, "play", event, party.anchor) if why == "start" else {}
+            waiting = Waiting(why, waits_for, at, until, event.countdown)
+            anchor = Anchor(False, position, party.anchor.rate, at)
+            stalled = {"stalled_at": at} if why == "stalled" else {}
+            return {**began, **stalled, "anchor": anchor, "waiting": waiting}
+    return None
+
+
+def _program(party: Party, event: PartyEvent) -> dict[str, Any] | None:
+    """What is watched and what comes next."""
+    queue = party.queue
+    match event:
+        case MediaChanged(position=position, at=at, item=item):
+            anchor = Anchor(False, position, 1.0, at)
+            changed = _controlled(party, "media", event, anchor)
+            left = tuple(queued for queued in queue if queued.id != item)
+            return {**changed, **_watching(party, _media(event)), "queue": left}
+        case Queued(item=item, by=by):
+            return {"queue": (*queue, Item(item, by, _media(event)))}
+        case Moved(item=item, before=before):
+            return {"queue": _moved(queue, item, before)}
+        case Dequeued(item=item):
+            return {"queue": tuple(queued for queued in queue if queued.id != item)}
+        case Voted(item=item, uid=uid, up=up):
+            return {"queue": tuple(_voted(queued, uid, up) if queued.id == item else queued for queued in queue)}
+        case SkipVoted(uid=uid, skip=skip):
+            rest = _without(party.skips, uid)
+            return {"skips": (*rest, uid) if skip else rest}
+    return None
+
+
+def _course(party: Party, event: PartyEvent) -> dict[str, Any] | None:
+    """How the party begins, is run and ends."""
+    match event:
+        case Opened(host=host, title=title, private=private, key=key, at=at):
+            anchor = Anchor(at=at)
+            return {
+                "opened_by": host, "host": host, "title": title, "private": private, "key": key,
+                "media": _media(event), "anchor": anchor,
+            }  # fmt: skip
+        case Configured(title=title, private=private, settings=settings, key=key):
+            return {
+                "title": title,
+                "private": private,
+                "settings": settings,
+                "key": (key or party.key) if private else "",
+            }
+        case Rekeyed(key=key):
+            return {"key": key}
+        case Locked(locked=locked):
+            return {"locked": locked}
+        case Expiring():
+            return {"warned": True}
+        case Kept():
+            return {}
+        case Closed(by=by):
+            return {"closed_by": by, "waiting": None}
+    return None
+
+
+FOLDS = (_playback, _members, _roles, _program, _course)
+"""Each knows some of the events, and every event is known to one of them."""
+
+
+def _controlled(party: Party, what: str, event: _Control, anchor: Anchor) -> dict[str, Any]:
+    """Another anchor, and how to come back to where playback stood."""
+    by, at = event.by, said(event)
+    before = replace(party.anchor, position=party.anchor.place(at), at=at)
+    recent = {
+        uid: kept
+        for uid, times in party.controls.items()
+        if (kept := tuple(time for time in times if at - time < CONTROL_WINDOW))
+    }
+    return {
+        "anchor": anchor,
+        "waiting": None,
+        "last": Control(what, by, before, party.media),
+        "controls": {**recent, by: (*recent.get(by, ()), at)},
+    }
+
+
+def _watching(party: Party, media: Media) -> dict[str, Any]:
+    """Something else is watched: nobody is ready for it yet, and nobody wants to skip it."""
+    members = {uid: replace(seat, ready=False, pardoned=False) for uid, seat in party.members.items()}
+    return {"media": media, "members": members, "skips": ()}
+
+
+def _media(event: Opened | Undone | MediaChanged | Queued) -> Media:
+    return Media(event.media, event.media_title, event.season, event.episode, event.file_index)
+
+
+def _gone(party: Party, uid: str) -> dict[str, Any]:
+    members = {other: seat for other, seat in party.members.items() if other != uid}
+    return {"members": members, "skips": _without(party.skips, uid)}
+
+
+def _seat(members: dict[str, Seat], uid: str, **changes: Any) -> dict[str, Seat]:
+    return {**members, uid: replace(members[uid], **changes)} if uid in members else members
+
+
+def _succeeded(party: Party, uid: str, reason: str) -> dict[str, Seat]:
+    """The old host stays as co-host after handing over, as a member after going missing."""
+    members = _seat(party.members, uid, role="host")
+    if party.host in members and party.host != uid:
+        members = _seat(members, party.host, role="cohost" if reason == "handed-over" else "member")
+    return members
+
+
+def _moved(queue: tuple[Item, ...], item: str, before: str | None) -> tuple[Item, ...]:
+    moving = [queued for queued in queue if queued.id == item]
+    rest = [queued for queued in queue if queued.id != item]
+    place = next((index for index, queued in enumerate(rest) if queued.id == before), len(rest))
+    return (*rest[:place], *moving, *rest[place:])
+
+
+def _voted(queued: Item, uid: str, up: bool) -> Item:
+    rest = _without(queued.votes, uid)
+    return replace(queued, votes=(*rest, uid) if up else rest)
+
+
+def _without(uids: tuple[str, ...], uid: str) -> tuple[str, ...]:
+    return tuple(other for other in uids if other != uid) if uid in uids else uids

@@ -2,7 +2,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -17,6 +17,7 @@ from tests.ledger import (
     DECIDERS,
     PACTS,
     Account,
+    AccountCommand,
     AccountEvent,
     Deposit,
     Draw,
@@ -29,6 +30,7 @@ from tests.ledger import (
     Withdraw,
     account,
     decide,
+    evolve,
 )
 from tests.wait import eventually
 
@@ -94,8 +96,8 @@ def log() -> TrickyLog:
     return TrickyLog()
 
 
-def replica(log: MemoryLog, **more: Any) -> Aggregates:
-    return Aggregates(log, DECIDERS, Vault(MemoryKeys(), bytes(32)), pacts=PACTS, **more)
+def replica(log: MemoryLog, deciders: Mapping[str, Decider[Any, Any, Any]] = DECIDERS, **more: Any) -> Aggregates:
+    return Aggregates(log, deciders, Vault(MemoryKeys(), bytes(32)), pacts=PACTS, **more)
 
 
 def by(actor: str = "ana", id: str | None = None, after: float = 0.0, **more: Any) -> Context:
@@ -143,7 +145,7 @@ async def test_a_command_is_carried_out(log: TrickyLog) -> None:
     done = await aggregates.execute(Open(account_id="a", name="Ana"), by())
 
     (commit,) = await log.read(A)
-    assert done == Done(commit.sequence)
+    assert done == Done(commit.sequence, committed=True)
     assert isinstance(commit.events[0], Opened)
     assert "Ana" not in commit.events[0].name
     assert (await aggregates.state(A)).owner == "ana"
@@ -155,7 +157,7 @@ async def test_a_repeated_wish_is_silence(log: TrickyLog) -> None:
 
     again = await aggregates.execute(Label(account_id="a", text="x"), by())
 
-    assert again.sequence == first.sequence
+    assert (again.sequence, again.committed) == (first.sequence, False)
     assert len(await log.read(A)) == 2
 
 
@@ -163,6 +165,38 @@ async def test_a_refusal_changes_nothing(log: TrickyLog) -> None:
     aggregates = await opened(log, 5)
     assert await refusal(aggregates, Withdraw(account_id="a", amount=6)) == "too-little"
     assert await balance(log) == 5
+
+
+async def test_a_decision_is_told_what_this_replica_hears_and_nothing_that_a_sender_says(log: TrickyLog) -> None:
+    heard: list[Any] = []
+
+    def listening(command: AccountCommand, state: Account, context: Context) -> list[AccountEvent]:
+        heard.append(context.ambient)
+        return decide(command, state, context)
+
+    deciders = {**DECIDERS, "account": Decider(Account(), listening, evolve)}
+    told = replica(log, deciders, ambient=lambda key: {"of": str(key)})
+    await told.execute(Open(account_id="a"), by(ambient={"of": "the sender"}))
+    await replica(log, deciders).execute(Deposit(account_id="a", amount=1), by(ambient={"of": "the sender"}))
+
+    assert heard == [{"of": "account.a"}, {}]
+
+
+async def test_what_is_heard_is_asked_for_anew_when_a_race_is_lost(log: TrickyLog) -> None:
+    one = await opened(log, 0)
+    asked: list[Key] = []
+
+    def hear(key: Key) -> Mapping[str, Any]:
+        asked.append(key)
+        return {}
+
+    two = replica(log, ambient=hear)
+    await two.state(A)
+    await one.execute(Deposit(account_id="a", amount=1), by())
+
+    await two.execute(Deposit(account_id="a", amount=1), by())
+
+    assert asked == [A, A]
 
 
 # The same command again
@@ -175,7 +209,7 @@ async def test_the_same_command_gets_the_same_answer_and_one_commit(log: TrickyL
 
     for one in (aggregates, replica(log)):
         repeated = await one.execute(Deposit(account_id="a", amount=1), again)
-        assert (repeated.sequence, repeated.repeated) == (first.sequence, True)
+        assert (repeated.sequence, repeated.repeated, repeated.committed) == (first.sequence, True, False)
 
     assert await balance(log) == 7
 

@@ -6,7 +6,7 @@ import inspect
 import math
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -71,6 +71,8 @@ class Done(Struct, frozen=True):
     sequence: int
     telemetry: int = 0
     repeated: bool = False
+    committed: bool = False
+    """Whether this attempt added facts to the log; not so if there was nothing to do, or only heartbeats to send."""
 
 
 class Known(Struct, frozen=True):
@@ -101,6 +103,10 @@ class _Lane:
         self.waiting = 0
 
 
+def _nothing_known(key: Key) -> Mapping[str, Any]:
+    return {}
+
+
 class Aggregates:
     """All aggregates of one context, as one replica of its service sees them."""
 
@@ -113,14 +119,17 @@ class Aggregates:
         pacts: Mapping[type[Command], Pact[Any, Any, Any]] | None = None,
         heartbeats: Telemetry | None = None,
         snapshots: Snapshots | None = None,
+        ambient: Callable[[Key], Mapping[str, Any]] = _nothing_known,
         cached: int = CACHED,
     ) -> None:
+        """*ambient*: what this replica hears about an aggregate besides its log, asked for anew at each decision."""
         self._log = events_log
         self._deciders = deciders
         self._pacts = pacts or {}
         self._vault = vault
         self._heartbeats = heartbeats
         self._snapshots = snapshots
+        self._ambient = ambient
         self._cached = cached
         self._cache: OrderedDict[Key, Loaded] = OrderedDict()
         self._lanes: defaultdict[Key, _Lane] = defaultdict(_Lane)
@@ -166,7 +175,7 @@ class Aggregates:
         known = first.known.get(context.actor, {}).get(context.command_id)
         if known is not None and (repeated := _repeated(known, context)):
             return repeated
-        context = _forward(context, loaded.values())
+        context = _forward(context, loaded.values(), self._ambient(keys[0]))
         try:
             decided = self._decide(command, context, loaded)
         except Rejected:
@@ -184,7 +193,7 @@ class Aggregates:
         for write, sequence in zip(sealed, sequences, strict=True):
             self._advance(loaded[write.key], write, sequence, context)
         try:
-            return Done(sequences[0], await self._publish(decided, context))
+            return Done(sequences[0], await self._publish(decided, context), committed=True)
         except Unavailable as away:
             # Not "nothing was carried out": the facts are in.
             raise TimedOut(aggregate=str(keys[0])) from away
@@ -352,7 +361,8 @@ def _repeated(known: Known, context: Context) -> Done | None:
     return Done(known.sequence, repeated=True)
 
 
-def _forward(context: Context, loaded: Any) -> Context:
-    """An aggregate's time never runs backwards, whatever the clocks of two gateways say."""
+def _forward(context: Context, loaded: Iterable[Loaded], ambient: Mapping[str, Any]) -> Context:
+    """The context of one decision: an aggregate's time never runs backwards, whatever the clocks of two gateways say,
+    and what surrounds it is this replica's own to tell."""
     newest = max((found.at for found in loaded if found.at is not None), default=context.now)
-    return msgspec.structs.replace(context, now=newest) if newest > context.now else context
+    return msgspec.structs.replace(context, now=max(newest, context.now), ambient=ambient)

@@ -82,6 +82,11 @@ class Context(Struct, frozen=True, kw_only=True):
     """Of the arguments, so that one key used with others is refused."""
     patience: float = 0.0
     """Seconds from receipt after which nobody waits for the answer; 0 for no end. A time would compare two clocks."""
+    address: str = ""
+    """A keyed digest of the address that the request came from; empty if it came from none."""
+    secret: str = ""
+    """A digest of the command id under a key of the service's own, in hexadecimal, which only the service fills in:
+    for what must be unguessable even to who reads the log."""
     ambient: Mapping[str, Any] = {}
     """Telemetry that every replica hears (round trips, readiness); a decision that uses it records what it used."""
 
@@ -105,6 +110,20 @@ class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def result(self, context: Context) -> Any:
         """The answer's value. Derived from the command and its id alone, so that a repeat gets the same answer."""
         return None
+
+
+class Report(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Telemetry that a client sends again and again: the gateway keeps the newest per person and channel and hands them
+    to the owning service's replicas once a second. Answered at once, never stored as a fact."""
+
+    function: ClassVar[str]
+    channel: ClassVar[str]
+    """The kind of channel that it is about; who may `track` there may report."""
+    returns: ClassVar[Any] = None
+    errors: ClassVar[tuple[str, ...]] = ()
+
+    def channel_id(self) -> str:
+        raise NotImplementedError
 
 
 class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

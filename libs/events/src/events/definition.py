@@ -10,9 +10,10 @@ from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
+from events.ambient import Observer
 from events.codec import Codec, Upcaster
 from events.decider import Decider, Pact
-from events.messages import Command, Context, Event, Query
+from events.messages import Command, Context, Event, Query, Report
 from events.projection import Projection
 from events.schema import Db, fingerprint
 from events.timers import Cron
@@ -60,6 +61,8 @@ class Service:
     pacts: Mapping[type[Command], Pact[Any, Any, Any]] = field(default_factory=dict)
     """Commands that decide over several aggregates."""
     crons: Sequence[Cron] = ()
+    observer: Callable[[], Observer] | None = None
+    """Makes a replica's memory of what gateways report; the contract then has one kind in `REPORTS`."""
     upcasters: Mapping[str, Upcaster] = field(default_factory=dict)
 
     @cached_property
@@ -68,8 +71,15 @@ class Service:
 
     @cached_property
     def has_telemetry(self) -> bool:
-        """Whether the context has a compacted stream beside its log."""
+        """Whether the context has a telemetry stream beside its log."""
         return any(event.telemetry for event in self.contracts.EVENTS)
+
+    @cached_property
+    def report(self) -> type[Report]:
+        """What the observer hears."""
+        reports: Sequence[type[Report]] = getattr(self.contracts, "REPORTS", ())
+        assert len(reports) == 1, f"{self.name}: an observer hears one kind of report, not {len(reports)}"
+        return reports[0]
 
     @cached_property
     def sql(self) -> str:

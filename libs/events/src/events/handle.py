@@ -103,7 +103,7 @@ class _Lane:
         self.waiting = 0
 
 
-def _nothing_known(key: Key) -> Mapping[str, Any]:
+def nothing_known(key: Key) -> Mapping[str, Any]:
     return {}
 
 
@@ -119,7 +119,7 @@ class Aggregates:
         pacts: Mapping[type[Command], Pact[Any, Any, Any]] | None = None,
         heartbeats: Telemetry | None = None,
         snapshots: Snapshots | None = None,
-        ambient: Callable[[Key], Mapping[str, Any]] = _nothing_known,
+        ambient: Callable[[Key], Mapping[str, Any]] = nothing_known,
         cached: int = CACHED,
     ) -> None:
         """*ambient*: what this replica hears about an aggregate besides its log, asked for anew at each decision."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
@@ -90,6 +91,8 @@ class Runner:
         self._at = {LOG: 0, TELEMETRY: 0}
         self._last = b""
         self._leads = False
+        self._leased_at = -math.inf
+        """When the lease was last taken or renewed, by the monotonic clock."""
         self._batches: Batches | None = None
         self._led_at = 0.0
         self._interrupted: float | None = None
@@ -99,6 +102,11 @@ class Runner:
     def well(self) -> bool:
         """Whether the projection is nobody's worry: it gets on, stopped only just now, or another replica leads."""
         return self._interrupted is None or time.monotonic() - self._interrupted < PATIENCE_SECONDS
+
+    @property
+    def leads(self) -> bool:
+        """Whether this replica holds the lease, as far as it can know: nobody else can have it meanwhile."""
+        return time.monotonic() - self._leased_at < LEASE_SECONDS
 
     async def run(self) -> None:
         """For ever."""
@@ -166,6 +174,7 @@ class Runner:
 
     async def release(self) -> None:
         """Give the lease back at shutdown, so that another replica need not wait for it to expire."""
+        self._leased_at = -math.inf
         try:
             db = await asyncpg.connect(self._dsn, server_settings={"role": f"{self._service}_writer"}, timeout=2)
             give_back = f"delete from {self._service}.lease where name = $1 and holder = $2"
@@ -175,7 +184,7 @@ class Runner:
             log.warning("lease not released", reason=str(error))
 
     async def _lead(self, pool: "asyncpg.Pool[Any]") -> None:
-        while not await pool.fetchval(self._take, self._lease, self._replica):
+        while not await self._leased(pool):
             self._leads = False
             await asyncio.sleep(TRY_SECONDS)
         self._leads = True
@@ -198,6 +207,13 @@ class Runner:
                 group.create_task(self._tick(ticking))
                 group.create_task(self._retry_parked(pool, writing, batches))
 
+    async def _leased(self, pool: "asyncpg.Pool[Any]") -> bool:
+        """Take the lease or renew it."""
+        asked = time.monotonic()
+        taken = bool(await pool.fetchval(self._take, self._lease, self._replica))
+        self._leased_at = asked if taken else -math.inf
+        return taken
+
     def _led(self, batches: Batches) -> None:
         self._batches = batches
         self._led_at = time.monotonic()
@@ -207,7 +223,7 @@ class Runner:
     async def _keep_lease(self, pool: "asyncpg.Pool[Any]") -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            if not await pool.fetchval(self._take, self._lease, self._replica):
+            if not await self._leased(pool):
                 raise _Switched("the lease went to another replica")
             if await schema.current_of(pool, self._service, self._schema) != self._schema:
                 raise _Switched("the pointer moved")

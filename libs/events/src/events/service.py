@@ -4,7 +4,7 @@ import asyncio
 import base64
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,9 +14,10 @@ import structlog
 import uvloop
 
 from events import telemetry
+from events.ambient import Concluding, Hearing
 from events.bus import ApiError, Bus, Msg
 from events.definition import Granted, Service
-from events.handle import Aggregates
+from events.handle import Aggregates, nothing_known
 from events.health import Check, serving_health
 from events.jetstream import JetStreamLog, JetStreamSnapshots, JetStreamTelemetry
 from events.messages import Notice, Rejected
@@ -84,7 +85,7 @@ class Replica:
     aggregates: Aggregates
     models: ReadModels
     runner: Runner
-    tasks: tuple["asyncio.Task[None]", ...]
+    tasks: Sequence["asyncio.Task[None]"]
     """Those that run for ever: one that ends has failed."""
 
     @property
@@ -129,6 +130,10 @@ async def replica(service: Service, settings: ServiceSettings) -> AsyncIterator[
             await models.notice(msgspec.json.decode(msg.data, type=Notice))
 
         await opened.bus.subscribe(f"changed.{service.name}", on_notice)
+        hearing = None
+        if service.observer is not None:
+            hearing = Hearing(service.name, service.report, service.observer(), opened.bus)
+            await hearing.start()
         aggregates = Aggregates(
             opened.log,
             service.deciders,
@@ -136,6 +141,7 @@ async def replica(service: Service, settings: ServiceSettings) -> AsyncIterator[
             pacts=service.pacts,
             heartbeats=opened.heartbeats,
             snapshots=JetStreamSnapshots(opened.bus, service.name),
+            ambient=hearing.of if hearing is not None else nothing_known,
         )
         runner = Runner(
             service.name,
@@ -149,11 +155,14 @@ async def replica(service: Service, settings: ServiceSettings) -> AsyncIterator[
             service.crons,
         )
         stack.push_async_callback(runner.release)
-        tasks = (
+        tasks = [
             asyncio.create_task(runner.run()),
             asyncio.create_task(models.follow_pointer()),
             asyncio.create_task(_watch_epoch(opened.log)),
-        )
+        ]
+        if hearing is not None:
+            concluding = Concluding(hearing, aggregates.state, opened.heartbeats, opened.vault, lambda: runner.leads)
+            tasks.append(asyncio.create_task(concluding.run()))
         stack.push_async_callback(_end, tasks)
         server = Server(service, opened.bus, aggregates, opened.log, models)
         stack.push_async_callback(server.drain, DRAIN_SECONDS)
@@ -196,7 +205,7 @@ async def _watch_epoch(events_log: JetStreamLog) -> None:
                 raise Restored(f"the log is no longer of epoch {events_log.epoch}: it was restored; start anew")
 
 
-async def _end(tasks: tuple["asyncio.Task[None]", ...]) -> None:
+async def _end(tasks: Sequence["asyncio.Task[None]"]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -44,6 +44,10 @@ lag = Gauge("matinee_projection_lag_seconds", "How long a stored commit has wait
 parked = Gauge("matinee_parked_keys", "Aggregates whose commits wait for an operator", ["service"])
 leading = Gauge("matinee_projection_leading", "1 on the replica that projects", ["service"])
 timers_fired = Counter("matinee_timers_fired_total", "Timers that came due", ["service", "function", "outcome"])
+heard = Counter("matinee_ambient_batches_total", "Batches of reports heard from gateways", ["service"])
+concluded = Counter(
+    "matinee_ambient_commands_total", "Commands that followed from reports", ["service", "function", "outcome"]
+)
 
 
 def configure(

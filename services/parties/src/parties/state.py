@@ -1,17 +1,20 @@
 """As much of a party as its rules need, and how events move it on. What screens show is in `projections`."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from events.contracts.party import (
     LONGEST,
+    SYSTEM,
     Banned,
+    ChangeMedia,
     Closed,
     Configured,
     Dequeued,
+    Enqueue,
     Excused,
     Expiring,
     Held,
@@ -89,7 +92,7 @@ class Anchor(Struct, frozen=True, array_like=True):
 class Waiting(Struct, frozen=True):
     """The party stands and waits for somebody."""
 
-    why: str
+    why: Literal["start", "stalled"]
     waits_for: tuple[str, ...]
     since: datetime
     until: datetime
@@ -101,8 +104,10 @@ class Control(Struct, frozen=True):
 
     what: str
     by: str
+    at: datetime
+    """When it was given, not when it took effect."""
     before: Anchor
-    """As it stood at the moment of the control."""
+    """As playback was at that moment. Waiting counts as playing, and a start that was still ahead is kept."""
     media: Media
 
 
@@ -213,11 +218,12 @@ def _roles(party: Party, event: PartyEvent) -> dict[str, Any] | None:
         case ProfileChanged():
             return {}
         case Readied(uid=uid, ready=ready):
-            return {"members": _seat(members, uid, ready=ready, pardoned=False)}
-        case Excused(uid=uid, excused=excused, reason="asked"):
-            return {"members": _seat(members, uid, excused=excused)}
-        case Excused(uid=uid, excused=excused):
-            return {"members": _seat(members, uid, pardoned=excused)}
+            # Being ready ends a pardon; being so no longer does not begin a wait.
+            seated = _seat(members, uid, ready=ready, **({"pardoned": False} if ready else {}))
+            return {"members": seated, **(_spared(party, uid) if ready else {})}
+        case Excused(uid=uid, excused=excused, reason=reason):
+            seated = _seat(members, uid, **{"excused" if reason == "asked" else "pardoned": excused})
+            return {"members": seated, **(_spared(party, uid) if excused else {})}
     return None
 
 
@@ -237,14 +243,12 @@ def _playback(party: Party, event: PartyEvent) -> dict[str, Any] | None:
             return {**_controlled(party, "rate", event, anchor), "waiting": party.waiting}
         case Undone(playing=playing, position=position, rate=rate, at=at):
             undone = _controlled(party, "undo", event, Anchor(playing, position, rate, at))
-            return {**undone, **(_watching(party, _media(event)) if event.other_media else {})}
+            return {**undone, **(_watching(party, media_of(event)) if event.other_media else {})}
         case Held(why=why, waits_for=waits_for, position=position, at=at, until=until):
-            # The wait is part of the control that began it; a stall is nobody's control.
-            began = _controlled(party, "play", event, party.anchor) if why == "start" else {}
-            waiting = Waiting(why, waits_for, at, until, event.countdown)
-            anchor = Anchor(False, position, party.anchor.rate, at)
-            stalled = {"stalled_at": at} if why == "stalled" else {}
-            return {**began, **stalled, "anchor": anchor, "waiting": waiting}
+            since = party.waiting.since if party.waiting else said(event)
+            waiting = Waiting(why, waits_for, since, until, event.countdown)
+            held = _controlled(party, "play", event, Anchor(False, position, party.anchor.rate, at))
+            return {**held, **({"stalled_at": since} if why == "stalled" else {}), "waiting": waiting}
     return None
 
 
@@ -256,11 +260,11 @@ def _program(party: Party, event: PartyEvent) -> dict[str, Any] | None:
             anchor = Anchor(False, position, 1.0, at)
             changed = _controlled(party, "media", event, anchor)
             left = tuple(queued for queued in queue if queued.id != item)
-            return {**changed, **_watching(party, _media(event)), "queue": left}
+            return {**changed, **_watching(party, media_of(event)), "queue": left}
         case Queued(item=item, by=by):
-            return {"queue": (*queue, Item(item, by, _media(event)))}
+            return {"queue": (*queue, Item(item, by, media_of(event)))}
         case Moved(item=item, before=before):
-            return {"queue": _moved(queue, item, before)}
+            return {"queue": moved(queue, item, before)}
         case Dequeued(item=item):
             return {"queue": tuple(queued for queued in queue if queued.id != item)}
         case Voted(item=item, uid=uid, up=up):
@@ -278,7 +282,7 @@ def _course(party: Party, event: PartyEvent) -> dict[str, Any] | None:
             anchor = Anchor(at=at)
             return {
                 "opened_by": host, "host": host, "title": title, "private": private, "key": key,
-                "media": _media(event), "anchor": anchor,
+                "media": media_of(event), "anchor": anchor,
             }  # fmt: skip
         case Configured(title=title, private=private, settings=settings, key=key):
             return {
@@ -305,9 +309,10 @@ FOLDS = (_playback, _members, _roles, _program, _course)
 
 
 def _controlled(party: Party, what: str, event: _Control, anchor: Anchor) -> dict[str, Any]:
-    """Another anchor, and how to come back to where playback stood."""
+    """Another anchor, and how to come back to where playback was. What observation or a timer does is no control."""
+    if event.by == SYSTEM:
+        return {"anchor": anchor, "waiting": None}
     by, at = event.by, said(event)
-    before = replace(party.anchor, position=party.anchor.place(at), at=at)
     recent = {
         uid: kept
         for uid, times in party.controls.items()
@@ -316,9 +321,16 @@ def _controlled(party: Party, what: str, event: _Control, anchor: Anchor) -> dic
     return {
         "anchor": anchor,
         "waiting": None,
-        "last": Control(what, by, before, party.media),
+        "last": Control(what, by, at, _before(party, what, at), party.media),
         "controls": {**recent, by: (*recent.get(by, ()), at)},
     }
+
+
+def _before(party: Party, what: str, at: datetime) -> Anchor:
+    anchor = party.anchor
+    # Who presses play while the party waits means the same playback: taking that back leads to before the wait.
+    waited = party.waiting is not None and what != "play"
+    return Anchor(anchor.playing or waited, anchor.place(at), anchor.rate, max(at, anchor.at or at))
 
 
 def _watching(party: Party, media: Media) -> dict[str, Any]:
@@ -327,13 +339,20 @@ def _watching(party: Party, media: Media) -> dict[str, Any]:
     return {"media": media, "members": members, "skips": ()}
 
 
-def _media(event: Opened | Undone | MediaChanged | Queued) -> Media:
-    return Media(event.media, event.media_title, event.season, event.episode, event.file_index)
+def media_of(what: Opened | Undone | MediaChanged | Queued | ChangeMedia | Enqueue) -> Media:
+    return Media(what.media, what.media_title, what.season, what.episode, what.file_index)
 
 
 def _gone(party: Party, uid: str) -> dict[str, Any]:
     members = {other: seat for other, seat in party.members.items() if other != uid}
-    return {"members": members, "skips": _without(party.skips, uid)}
+    return {"members": members, "skips": _without(party.skips, uid), **_spared(party, uid)}
+
+
+def _spared(party: Party, uid: str) -> dict[str, Any]:
+    """Somebody is no longer waited for; whether the wait ends with that, the rules say."""
+    if party.waiting is None or uid not in party.waiting.waits_for:
+        return {}
+    return {"waiting": replace(party.waiting, waits_for=_without(party.waiting.waits_for, uid))}
 
 
 def _seat(members: dict[str, Seat], uid: str, **changes: Any) -> dict[str, Seat]:
@@ -348,7 +367,7 @@ def _succeeded(party: Party, uid: str, reason: str) -> dict[str, Seat]:
     return members
 
 
-def _moved(queue: tuple[Item, ...], item: str, before: str | None) -> tuple[Item, ...]:
+def moved(queue: tuple[Item, ...], item: str, before: str | None) -> tuple[Item, ...]:
     moving = [queued for queued in queue if queued.id == item]
     rest = [queued for queued in queue if queued.id != item]
     place = next((index for index, queued in enumerate(rest) if queued.id == before), len(rest))

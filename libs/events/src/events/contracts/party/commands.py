@@ -264,8 +264,9 @@ class Close(_OfParty, frozen=True, kw_only=True):
 class Play(_OfParty, frozen=True, kw_only=True):
     """Start playback for everybody, at a moment a little ahead, so that all start together.
 
-    While it runs, another place within half a second of where it is changes nothing. In a party that waits for
-    everyone, playback starts once all are ready; pressing play again starts it without them.
+    While it runs, another place within half a second of where it is changes nothing; one more than two seconds off
+    needs the right to seek as well. In a party that waits for everyone, playback starts once all are ready; pressing
+    play again starts it without them.
     """
 
     function: ClassVar[str] = "party.play"
@@ -279,7 +280,8 @@ class Play(_OfParty, frozen=True, kw_only=True):
 class Pause(_OfParty, frozen=True, kw_only=True):
     """Stop playback for everybody, and any waiting.
 
-    While it stands, another place within half a second of where it is changes nothing.
+    While it stands, another place within half a second of where it is changes nothing; one more than two seconds off
+    needs the right to seek as well.
     """
 
     function: ClassVar[str] = "party.pause"
@@ -307,7 +309,7 @@ class ChangeRate(_OfParty, frozen=True, kw_only=True):
 class Undo(_OfParty, frozen=True, kw_only=True):
     """Take back the last control, whoever gave it: back to where playback was. Undoing that takes back the undo.
 
-    Needs the right to seek, and to change what is watched if that is taken back.
+    Within half a second of another undo, anybody's, it was meant once and changes nothing. Needs the right to seek, and to change what is watched if that is taken back.
     """
 
     function: ClassVar[str] = "party.undo"
@@ -346,7 +348,7 @@ class Enqueue(_MediaOfParty, frozen=True, kw_only=True):
 
     function: ClassVar[str] = "party.enqueue"
     returns: ClassVar[Any] = QueuedItem
-    errors: ClassVar[tuple[str, ...]] = (*MEMBER, "queue-full", "rate-limited")
+    errors: ClassVar[tuple[str, ...]] = (*MEMBER, "queue-full")
 
     def new_item(self, context: Context) -> str:
         return context.command_id[:12]
@@ -359,7 +361,7 @@ class MoveItem(_OfParty, frozen=True, kw_only=True):
     """Put a queued item before another one, or at the end."""
 
     function: ClassVar[str] = "party.move"
-    errors: ClassVar[tuple[str, ...]] = (*CONTROL, "no-such-item")
+    errors: ClassVar[tuple[str, ...]] = (*MEMBER, "not-the-host", "no-such-item")
     item: Id
     before: Id | None = None
 
@@ -368,7 +370,7 @@ class Dequeue(_OfParty, frozen=True, kw_only=True):
     """Take an item off the queue: your own, or any if you may order the queue. One that is gone is gone."""
 
     function: ClassVar[str] = "party.dequeue"
-    errors: ClassVar[tuple[str, ...]] = CONTROL
+    errors: ClassVar[tuple[str, ...]] = (*MEMBER, "not-the-host")
     item: Id
 
 
@@ -376,13 +378,13 @@ class Vote(_OfParty, frozen=True, kw_only=True):
     """Vote for a queued item, or take your vote back."""
 
     function: ClassVar[str] = "party.vote"
-    errors: ClassVar[tuple[str, ...]] = (*MEMBER, "no-such-item", "rate-limited")
+    errors: ClassVar[tuple[str, ...]] = (*MEMBER, "no-such-item")
     item: Id
     up: bool = True
 
 
 class Next(_OfParty, frozen=True, kw_only=True):
-    """Go on with the next item of the queue."""
+    """Go on with the next item of the queue. What was changed within half a second before is not passed over."""
 
     function: ClassVar[str] = "party.next"
     errors: ClassVar[tuple[str, ...]] = (*CONTROL, "queue-empty")
@@ -392,7 +394,7 @@ class Skip(_OfParty, frozen=True, kw_only=True):
     """Vote to skip what is watched, or take that back. With more than half of those present the party goes on."""
 
     function: ClassVar[str] = "party.skip"
-    errors: ClassVar[tuple[str, ...]] = (*MEMBER, "queue-empty", "rate-limited")
+    errors: ClassVar[tuple[str, ...]] = (*MEMBER, "queue-empty")
     skip: bool = True
 
 

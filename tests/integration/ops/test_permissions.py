@@ -49,7 +49,10 @@ async def connected(servers: Embedded, user: str) -> AsyncIterator[tuple[Client,
         ("library", "$KV.PRESENCE.x"),
         ("parties", "ev.library.title.x"),
         ("parties", "live.parties.party.x"),
-        ("parties", "cast.party.x"),
+        ("parties", "cast.thread.x"),
+        ("parties", "ambient.parties.made-up"),
+        ("library", "cast.party.x"),
+        ("library", "tel.parties.party.x.last"),
         ("parties", "_INBOX_gateway.made-up"),
         *(
             (owner, f"$JS.API.STREAM.{verb}.EV_{owner.upper()}")
@@ -70,12 +73,15 @@ async def test_publishing_outside_ones_own_work_is_refused(servers: Embedded, us
         ("parties", "cmd.library.>"),
         ("parties", "cmd.>"),
         ("parties", "live.library.>"),
+        ("parties", "ambient.library.*"),
+        ("parties", "cast.party.x"),
         ("parties", "_INBOX_library.>"),
         ("parties", "_INBOX_gateway.>"),
         ("library", "$KV.SNAP_PARTIES.>"),
         ("library", "qry.parties.>"),
         ("gateway", "ev.>"),
         ("gateway", "cmd.>"),
+        ("gateway", "ambient.parties.*"),
         ("gateway", "_INBOX_parties.>"),
         ("gateway", ">"),
     ],
@@ -133,6 +139,19 @@ async def test_the_room_hears_a_commit_from_the_log_itself(servers: Embedded) ->
         await gateway.request("$JS.API.STREAM.INFO.KV_PRESENCE", b"", timeout=5)  # the subscription has arrived
         await service.jetstream().publish("ev.parties.party.heard", b"[]")
         assert (await heard.next_msg(timeout=5)).data == b"[]"
+
+
+async def test_what_gateways_report_reaches_the_owner_whose_words_reach_the_room(servers: Embedded) -> None:
+    async with connected(servers, "parties") as (service, refused), connected(servers, "gateway") as (gateway, _):
+        told, heard = await service.subscribe("ambient.parties.*"), await gateway.subscribe("cast.party.room")
+        for bus, stream in ((service, "EV_PARTIES"), (gateway, "KV_PRESENCE")):
+            await bus.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=5)  # the subscription has arrived
+        await gateway.publish("ambient.parties.gateway-1", b"{}")
+        assert (await told.next_msg(timeout=5)).data == b"{}"
+        await service.publish("cast.party.room", b"{}")
+        assert (await heard.next_msg(timeout=5)).data == b"{}"
+        await service.jetstream().publish("tel.parties.party.permitted.last", b"[]", stream="TEL_PARTIES")
+        assert refused == []
 
 
 def test_following_another_context_opens_one_durable_and_nothing_else() -> None:

@@ -6,6 +6,8 @@ import asyncpg
 import nats
 import pytest
 
+from events.contracts import CONTRACTS
+from events.contracts.party import SYNC_KEPT
 from ops.embedded import Embedded
 from ops.house import SERVICES
 from ops.provision import provision
@@ -48,6 +50,26 @@ async def test_a_log_refuses_to_forget(servers: Embedded) -> None:
     assert not log["allow_rollup_hdrs"]
     refusal = await _ask(servers, "$JS.API.STREAM.PURGE.EV_PARTIES")
     assert "error" in refusal
+
+
+async def test_telemetry_is_kept_as_the_house_says(servers: Embedded) -> None:
+    samples, positions = [await _configuration(servers, f"TEL_{name}") for name in ("PARTIES", "LIBRARY")]
+    assert samples["max_age"] == SYNC_KEPT.total_seconds() * 1_000_000_000
+    assert (samples["max_msgs_per_subject"], samples["max_bytes"], samples["discard"]) == (-1, 1024**3, "old")
+    assert (positions["max_age"], positions["max_msgs_per_subject"]) == (0, 1)
+
+
+async def test_telemetry_that_is_kept_otherwise_is_reported(own_servers: Embedded) -> None:
+    changed = {**await _configuration(own_servers, "TEL_PARTIES"), "max_age": 3_600_000_000_000}
+    assert "error" not in await _ask(own_servers, "$JS.API.STREAM.UPDATE.TEL_PARTIES", changed)
+    assert await _again(own_servers) == ["TEL_PARTIES: max_age is 3600000000000, declared 21600000000000"]
+
+
+def test_services_call_on_the_channels_of_their_contracts() -> None:
+    declared = {contract.CONTEXT: contract.CHANNEL for contract in CONTRACTS if contract.CHANNEL is not None}
+    assert {service.name: service.channels for service in SERVICES if service.channels} == {
+        context: (channel.kind,) for context, channel in declared.items()
+    }
 
 
 async def test_a_stream_that_differs_is_reported_field_by_field_and_left_alone(own_servers: Embedded) -> None:

@@ -1,6 +1,7 @@
 """Which services there are and what each owns: the table that streams, permissions and roles are derived from."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 
 @dataclass(frozen=True)
@@ -8,7 +9,9 @@ class Service:
     """A service and its context, which share one name."""
 
     name: str
-    telemetry: bool = False  # owns a compacted stream for values of which only the last one matters
+    channels: tuple[str, ...] = ()  # kinds of channels on whose followers it may call
+    telemetry: bool = False  # owns a stream for values that matter for a while
+    telemetry_kept: timedelta | None = None  # each value for so long; if not set, the last one of each subject for ever
     follows: tuple[str, ...] = ()  # contexts whose log it reads through a durable consumer named after itself
 
     @property
@@ -30,7 +33,7 @@ class Service:
 
 
 SERVICES = (
-    Service("parties"),
+    Service("parties", channels=("party",), telemetry=True, telemetry_kept=timedelta(hours=6)),
     Service("library", telemetry=True),
 )
 GATEWAY = "gateway"

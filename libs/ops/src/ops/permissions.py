@@ -42,8 +42,8 @@ def of_service(service: Service) -> Permissions:
             *telemetry,
             f"$KV.{service.snapshots}.>",
             f"changed.{name}",
-            f"ambient.{name}.>",
-            f"cmd.{name}.>",  # its timers send to itself
+            *(f"cast.{kind}.>" for kind in service.channels),
+            f"cmd.{name}.>",  # its timers and what it concludes from reports go to itself
             f"ping.{name}.>",
             *owned,
             *followed,
@@ -53,7 +53,7 @@ def of_service(service: Service) -> Permissions:
             f"qry.{name}.>",
             f"grant.{name}.>",
             f"changed.{name}",
-            f"ambient.{name}.>",
+            f"ambient.{name}.*",
             f"ping.{name}.>",
             _inbox(name),
         ),
@@ -68,6 +68,7 @@ def of_gateway() -> Permissions:
             "qry.>",
             "grant.>",
             "cast.>",
+            "ambient.>",
             "ping.gateway.>",
             f"$KV.{PRESENCE}.>",
             *_reads(f"KV_{PRESENCE}"),

@@ -103,9 +103,20 @@ def _of_service(service: Service) -> list[Configuration]:
         "duplicate_window": 120 * _SECOND,
         "republish": {"src": f"ev.{name}.>", "dest": f"live.{name}.>"},
     }
-    telemetry = {**_stored(service.telemetry_stream, f"tel.{name}.>"), **_LAST_VALUES}
+    telemetry = {**_stored(service.telemetry_stream, f"tel.{name}.>"), **_kept(service)}
     snapshots = {**_stored(f"KV_{service.snapshots}", f"$KV.{service.snapshots}.>"), **_LAST_VALUES}
     return [log, telemetry, snapshots] if service.telemetry else [log, snapshots]
+
+
+def _kept(service: Service) -> Configuration:
+    if service.telemetry_kept is None:
+        return _LAST_VALUES
+    return {
+        "max_msgs_per_subject": -1,
+        "discard": "old",
+        "max_age": int(service.telemetry_kept.total_seconds()) * _SECOND,
+        "max_bytes": 1024 * 1024 * 1024,
+    }
 
 
 def _presence() -> Configuration:

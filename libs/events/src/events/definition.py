@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from events.codec import Codec, Upcaster
 from events.decider import Decider, Pact
 from events.messages import Command, Context, Event, Query, Report
 from events.projection import Projection
+from events.quotas import Charging
 from events.schema import Db, fingerprint
 from events.timers import Cron
 
@@ -56,10 +57,14 @@ class Service:
     projections: Sequence[Projection]
     queries: Mapping[type[Query], Answering]
     schema: Path
+    passing: frozenset[str] = frozenset()
+    """Tables filled by telemetry that is not kept for ever: no rebuild brings back all of their rows."""
     grants: Mapping[str, Granting] = field(default_factory=dict)
     """By kind of channel."""
     pacts: Mapping[type[Command], Pact[Any, Any, Any]] = field(default_factory=dict)
     """Commands that decide over several aggregates."""
+    charges: Charging | None = None
+    """Which commands are counted over all replicas, and against whom."""
     crons: Sequence[Cron] = ()
     observer: Callable[[], Observer] | None = None
     """Makes a replica's memory of what gateways report; the contract then has one kind in `REPORTS`."""
@@ -88,5 +93,21 @@ class Service:
     @cached_property
     def fingerprint(self) -> str:
         """Changes when the read models must be built anew: with their tables, or with the code that fills them."""
-        modules = sorted({projection.apply.__module__ for projection in self.projections})
+        modules = sorted(_reached({projection.apply.__module__ for projection in self.projections}))
         return fingerprint(self.sql, "\n".join(inspect.getsource(sys.modules[name]) for name in modules))
+
+
+def _reached(modules: Iterable[str]) -> set[str]:
+    """These modules, and those of the same package whose code they use."""
+    found, waiting = set[str](), list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        package = name.partition(".")[0] + "."
+        for used in vars(sys.modules[name]).values():
+            source = used.__name__ if inspect.ismodule(used) else getattr(used, "__module__", None)
+            if isinstance(source, str) and source.startswith(package) and source in sys.modules:
+                waiting.append(source)
+    return found

@@ -55,9 +55,18 @@ create table if not exists {service}.lease (
     holder text not null,
     expires_at timestamptz not null
 );
+create unlogged table if not exists {service}.quota (
+    name text not null,
+    subject text not null,
+    full_at timestamptz not null,
+    began_at timestamptz not null,
+    span interval not null,
+    commands text[] not null,
+    primary key (name, subject)
+);
 grant usage on schema {service} to {service}_writer, {service}_reader;
 grant select on {service}.pointer to {service}_writer, {service}_reader;
-grant select, insert, update, delete on {service}.lease to {service}_writer;
+grant select, insert, update, delete on {service}.lease, {service}.quota to {service}_writer;
 """
 
 AWAY = (

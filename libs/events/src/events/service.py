@@ -17,11 +17,13 @@ from events import telemetry
 from events.ambient import Concluding, Hearing
 from events.bus import ApiError, Bus, Msg
 from events.definition import Granted, Service
+from events.derived import derived
 from events.handle import Aggregates, nothing_known
 from events.health import Check, serving_health
 from events.jetstream import JetStreamLog, JetStreamSnapshots, JetStreamTelemetry
 from events.messages import Notice, Rejected
 from events.projection import Batches
+from events.quotas import quotas_of
 from events.readmodel import ReadModels, connect
 from events.rebuild import Rebuild
 from events.runner import Runner
@@ -45,9 +47,9 @@ class Restored(Exception):
     """The log is another one than this process was started with: whatever it remembers is void."""
 
 
-def run(service: Service) -> None:
-    """Run *service* until SIGTERM or SIGINT, with settings from the environment."""
-    settings = load(ServiceSettings)
+def run(service: Service, settings: ServiceSettings | None = None) -> None:
+    """Run *service* until SIGTERM or SIGINT, with settings from the environment if it has read none of its own."""
+    settings = settings or load(ServiceSettings)
     telemetry.configure(service.name, settings.log_format, settings.log_level, settings.trace_ratio, settings.otlp)
     uvloop.run(_serve(service, settings))
 
@@ -163,8 +165,14 @@ async def replica(service: Service, settings: ServiceSettings) -> AsyncIterator[
         if hearing is not None:
             concluding = Concluding(hearing, aggregates.state, opened.heartbeats, opened.vault, lambda: runner.leads)
             tasks.append(asyncio.create_task(concluding.run()))
+        quotas = None
+        if service.charges is not None:
+            charging = quotas_of(service.name, settings.database_url, service.charges)
+            quotas = await stack.enter_async_context(charging)
+            tasks.append(asyncio.create_task(quotas.run()))
         stack.push_async_callback(_end, tasks)
-        server = Server(service, opened.bus, aggregates, opened.log, models)
+        secret = derived(master_key(settings.master_key), service.name, "secrets of commands")
+        server = Server(service, opened.bus, aggregates, opened.log, models, secret, quotas)
         stack.push_async_callback(server.drain, DRAIN_SECONDS)
         await server.start()
         log.info("serving", schema=schema, epoch=opened.log.epoch, replica=settings.replica)

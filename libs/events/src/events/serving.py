@@ -1,6 +1,7 @@
 """Answers commands, queries and channel grants that come over the bus, in queue groups shared by the replicas."""
 
 import asyncio
+import hmac
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -14,12 +15,13 @@ from events import telemetry
 from events.bus import Bus, Msg, Subscription, Unavailable
 from events.codec import Codec
 from events.definition import Granted, Service
-from events.handle import Aggregates
+from events.handle import Aggregates, Done
 from events.log import Commit, Log
 from events.messages import (
     AFTER,
     CONTEXT,
     Answer,
+    Command,
     Context,
     Fault,
     Grant,
@@ -30,6 +32,7 @@ from events.messages import (
     StoredCommit,
     arguments,
 )
+from events.quotas import Quotas
 from events.readmodel import ReadModels
 
 log = structlog.get_logger("serving")
@@ -66,12 +69,24 @@ Handler = Callable[[Request], Awaitable[Answer]]
 class Server:
     """The bus side of one replica."""
 
-    def __init__(self, service: Service, bus: Bus, aggregates: Aggregates, events_log: Log, models: ReadModels) -> None:
+    def __init__(
+        self,
+        service: Service,
+        bus: Bus,
+        aggregates: Aggregates,
+        events_log: Log,
+        models: ReadModels,
+        secret: bytes,
+        quotas: Quotas | None = None,
+    ) -> None:
+        """*secret*: the key of `Context.secret`, the same on every replica. *quotas*: if the service charges any."""
         self._service = service
         self._bus = bus
         self._aggregates = aggregates
         self._log = events_log
         self._models = models
+        self._secret = secret
+        self._quotas = quotas
         self._commands = {command.function: command for command in service.contracts.COMMANDS}
         self._queries = {query.function: query for query in service.queries}
         self._codec: Codec = service.codec
@@ -133,7 +148,8 @@ class Server:
             log.warning("answer lost: the bus is away", subject=msg.subject)
 
     async def _command(self, request: Request) -> Answer:
-        function, context = request.name, request.context
+        function = request.name
+        context = self._with_secret(request.context)
         kind = self._commands.get(function)
         if kind is None:
             raise Rejected("unknown-function", function=function[:100])
@@ -143,7 +159,7 @@ class Server:
         started = time.perf_counter()
         try:
             command = arguments(kind, request.body)
-            done = await self._aggregates.execute(command, context, request.deadline)
+            done = await self._carry_out(command, context, request.deadline)
             outcome = "ok"
         except Rejected as refusal:
             outcome = refusal.code
@@ -153,6 +169,17 @@ class Server:
             telemetry.command_seconds.labels(function).observe(time.perf_counter() - started)
         position = Position(self._service.name, self._log.epoch, done.sequence, done.telemetry)
         return Answer(msgspec.Raw(_encoder.encode(command.result(context))), str(position))
+
+    async def _carry_out(self, command: Command, context: Context, deadline: float) -> Done:
+        if self._quotas is None:
+            return await self._aggregates.execute(command, context, deadline)
+        return await self._quotas.carry_out(
+            command, context, lambda wish: self._aggregates.execute(wish, context, deadline)
+        )
+
+    def _with_secret(self, context: Context) -> Context:
+        secret = hmac.digest(self._secret, context.command_id.encode(), "sha256").hex()
+        return msgspec.structs.replace(context, secret=secret)
 
     async def _query(self, request: Request) -> Answer:
         function, context = request.name, request.context
@@ -225,10 +252,14 @@ class Server:
 
 
 def _context(headers: Mapping[str, str]) -> Context:
+    """As sent, but for what only a service fills in."""
     try:
-        return _contexts.decode(headers.get(CONTEXT, ""))
+        context = _contexts.decode(headers.get(CONTEXT, ""))
     except msgspec.DecodeError as error:
         raise Rejected("bad-context", reason=str(error)) from error
+    if context.secret or context.ambient:
+        return msgspec.structs.replace(context, secret="", ambient={})
+    return context
 
 
 def _few(commits: Sequence[StoredCommit]) -> bool:

@@ -43,6 +43,10 @@ batch_seconds = Histogram(
 lag = Gauge("matinee_projection_lag_seconds", "How long a stored commit has waited to be applied", ["service"])
 parked = Gauge("matinee_parked_keys", "Aggregates whose commits wait for an operator", ["service"])
 leading = Gauge("matinee_projection_leading", "1 on the replica that projects", ["service"])
+quotas_exhausted = Counter("matinee_quota_refusals_total", "Commands that found a quota used up", ["quota"])
+quotas_unchecked = Counter(
+    "matinee_quota_unchecked_total", "Commands that no quota was asked about: the database was away", ["quota"]
+)
 timers_fired = Counter("matinee_timers_fired_total", "Timers that came due", ["service", "function", "outcome"])
 heard = Counter("matinee_ambient_batches_total", "Batches of reports heard from gateways", ["service"])
 concluded = Counter(

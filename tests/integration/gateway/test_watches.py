@@ -31,7 +31,7 @@ class Party:
         self.refused: set[str] = set()
         self.broken: Rejected | None = None
         self.hold: asyncio.Event | None = None
-        peer.handlers["party.state"] = self.answer
+        peer.handlers["party.members"] = self.answer
 
     async def answer(self, args: dict[str, Any], context: Context) -> int:
         self.runs += 1
@@ -51,7 +51,7 @@ def watched(peer: Peer) -> Party:
 
 
 async def watch(client: Client, ref: str = "w") -> int:
-    return int((await client.ask("watch", id=ref, fn="party.state", args=PARTY))["value"])
+    return int((await client.ask("watch", id=ref, fn="party.members", args=PARTY))["value"])
 
 
 async def value(client: Client, ref: str = "w") -> int:
@@ -204,8 +204,8 @@ async def test_a_right_that_ends_during_the_first_run_is_asked_for_again(
         await go.wait()
         return "what a member saw"
 
-    peer.handlers["party.state"] = answer
-    watching = asyncio.create_task(ada.ask("watch", id="w", fn="party.state", args=PARTY))
+    peer.handlers["party.members"] = answer
+    watching = asyncio.create_task(ada.ask("watch", id="w", fn="party.members", args=PARTY))
     await eventually(lambda: bool(peer.asked))
     await peer.touch("party-access:p")
     await ada.ask("time")
@@ -287,7 +287,7 @@ async def test_watches_are_bounded_and_forgotten(
 ) -> None:
     ada = await connect(running)
     for number in range(1, limits.WATCHES + 2):
-        await ada.say(op="watch", id=number, fn="party.state", args=PARTY)
+        await ada.say(op="watch", id=number, fn="party.members", args=PARTY)
     with pytest.raises(Refused, match="too-many-watches"):
         await ada.answer(limits.WATCHES + 1)
     for number in range(1, limits.WATCHES + 1):
@@ -317,7 +317,7 @@ async def test_an_event_stream_ends_with_the_right_to_it(running: Running, peer:
     headers = {"Authorization": f"Bearer {await guest(running)}"}
     async with (
         aiohttp.ClientSession(running.http, headers=headers) as http,
-        http.get("/v1/watch/party.state", params=PARTY) as stream,
+        http.get("/v1/watch/party.members", params=PARTY) as stream,
     ):
         first = await read_stream(stream)
         assert json.loads(first[1].removeprefix("data: "))["value"] == 1
@@ -336,7 +336,7 @@ async def test_an_event_stream_ends_with_the_right_to_it(running: Running, peer:
 async def test_an_event_stream_is_forgotten_when_its_reader_goes(running: Running, peer: Peer, watched: Party) -> None:
     headers = {"Authorization": f"Bearer {await guest(running)}"}
     async with aiohttp.ClientSession(running.http, headers=headers) as http:
-        stream = await http.get("/v1/watch/party.state", params=PARTY)
+        stream = await http.get("/v1/watch/party.members", params=PARTY)
         await read_stream(stream)
         assert running.desk.watches.watchers == 1
         stream.close()
@@ -352,7 +352,7 @@ async def test_event_streams_are_bounded_per_person_and_count_as_sockets(
         async with aiohttp.ClientSession(running.http) as http:
 
             async def opened(headers: dict[str, str]) -> tuple[int, str, aiohttp.ClientResponse]:
-                stream = await http.get("/v1/watch/party.state", params=PARTY, headers=headers)
+                stream = await http.get("/v1/watch/party.members", params=PARTY, headers=headers)
                 code = "" if stream.status == 200 else (await stream.json())["code"]
                 return stream.status, code, stream
 
@@ -375,7 +375,7 @@ async def test_who_does_not_read_an_event_stream_is_cut_off(
 ) -> None:
     monkeypatch.setattr(limits, "SLOW_STREAM_SECONDS", 0.5)
     answers = itertools.count()
-    peer.handlers["party.state"] = lambda args, context: str(next(answers)) + "x" * 500_000
+    peer.handlers["party.members"] = lambda args, context: str(next(answers)) + "x" * 500_000
     raw = await asyncio.to_thread(open_stream, running, await guest(running))
     try:
         await eventually(lambda: running.desk.watches.watchers == 1)
@@ -393,7 +393,7 @@ async def test_a_token_expires_though_its_event_stream_is_not_read(
     another: Gateways, peer: Peer, idp: IssuerSimulator
 ) -> None:
     answers = itertools.count()
-    peer.handlers["party.state"] = lambda args, context: str(next(answers)) + "x" * 500_000
+    peer.handlers["party.members"] = lambda args, context: str(next(answers)) + "x" * 500_000
     async with another(**trusting(idp)) as running:
         raw = await asyncio.to_thread(open_stream, running, idp.mint(exp=int(time.time()) + 2))
         try:
@@ -414,7 +414,7 @@ def open_stream(running: Running, token: str) -> socket.socket:
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     raw.connect(("127.0.0.1", running.port))
     raw.sendall(
-        b"GET /v1/watch/party.state?party_id=p HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n" % token.encode()
+        b"GET /v1/watch/party.members?party_id=p HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n" % token.encode()
     )
     return raw
 
@@ -425,6 +425,6 @@ async def test_calls_over_http_have_a_rate_per_person(another: Gateways, peer: P
         async with aiohttp.ClientSession(running.http, headers=headers) as http:
             seen = []
             for _ in range(4):
-                async with http.post("/v1/call/party.state", json=PARTY) as answer:
+                async with http.post("/v1/call/party.members", json=PARTY) as answer:
                     seen.append(answer.status)
             assert (seen[:2], seen[3]) == ([200, 200], 429)

@@ -23,10 +23,22 @@ catalogue = Catalogue()
 
 
 def test_every_public_function_is_there_and_no_internal_one() -> None:
-    declared = {kind for contract in CONTRACTS for kind in (*contract.COMMANDS, *contract.QUERIES)}
+    declared = {
+        kind
+        for contract in CONTRACTS
+        for kind in (*contract.COMMANDS, *contract.QUERIES, *getattr(contract, "REPORTS", ()))
+    }
     public = {kind.function for kind in declared if not getattr(kind, "internal", False)}
     assert set(catalogue.functions) == public
     assert "party.expire" not in catalogue.functions
+
+
+def test_what_kind_a_function_is() -> None:
+    kinds = {name: catalogue.function(name).kind for name in ("party.play", "party.state", "party.report")}
+    assert kinds == {"party.play": "command", "party.state": "query", "party.report": "report"}
+    assert catalogue.reporting == {"party": "parties"}
+    with pytest.raises(Rejected, match="not-a-query"):
+        catalogue.query("party.report")
 
 
 def test_where_functions_are_asked() -> None:

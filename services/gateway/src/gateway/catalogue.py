@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from types import ModuleType
+from typing import Literal
 
 import msgspec
 import structlog
@@ -12,7 +13,7 @@ from msgspec import Raw
 
 from events.codec import Codec
 from events.contracts import CONTRACTS
-from events.messages import Channel, Command, Event, Key, Query, Rejected, invalid, tag_of
+from events.messages import Channel, Command, Event, Key, Query, Rejected, Report, invalid, tag_of
 from gateway.line import Item
 from gateway.protocol import EventFrame, encode
 
@@ -30,6 +31,10 @@ COMMON_ERRORS = (
 """What any function may answer besides its own errors."""
 COMMAND_ERRORS = (*COMMON_ERRORS, "busy", "key-reused")
 QUERY_ERRORS = (*COMMON_ERRORS, "position-not-reached", "bad-position", "other-epoch")
+REPORT_ERRORS = (*COMMON_ERRORS, "not-allowed")
+
+Arguments = Command | Query | Report
+"""Of a function, decoded."""
 
 log = structlog.get_logger("catalogue")
 
@@ -38,30 +43,36 @@ _sorted = msgspec.json.Encoder(order="sorted")
 
 @dataclass(frozen=True)
 class Function:
-    """A command or a query, as a client sees it."""
+    """A command, a query or a report, as a client sees it."""
 
     name: str
     context: str
-    type: type[Command] | type[Query]
+    type: type[Command] | type[Query] | type[Report]
 
     @cached_property
     def is_query(self) -> bool:
         return issubclass(self.type, Query)
 
     @cached_property
+    def kind(self) -> Literal["command", "query", "report"]:
+        return "query" if self.is_query else "report" if issubclass(self.type, Report) else "command"
+
+    @cached_property
     def subject(self) -> str:
+        """Where commands and queries are sent."""
         return f"{'qry' if self.is_query else 'cmd'}.{self.context}.{self.name}"
 
     @property
     def errors(self) -> tuple[str, ...]:
         """Every slug that it may answer with."""
-        return (*self.type.errors, *(QUERY_ERRORS if self.is_query else COMMAND_ERRORS))
+        shared = {"command": COMMAND_ERRORS, "query": QUERY_ERRORS, "report": REPORT_ERRORS}
+        return (*self.type.errors, *shared[self.kind])
 
     @cached_property
-    def _decoder(self) -> "msgspec.json.Decoder[Command | Query]":
+    def _decoder(self) -> "msgspec.json.Decoder[Arguments]":
         return msgspec.json.Decoder(self.type)
 
-    def decode(self, args: bytes | Raw) -> Command | Query:
+    def decode(self, args: bytes | Raw) -> Arguments:
         """The arguments, checked. Raise `Rejected` that names the field and says why."""
         try:
             return self._decoder.decode(args)
@@ -74,7 +85,7 @@ class Function:
         except RecursionError as error:
             raise Rejected("invalid-json", reason="nested too deeply") from error
 
-    def from_text(self, fields: Mapping[str, str]) -> Command | Query:
+    def from_text(self, fields: Mapping[str, str]) -> Arguments:
         """The arguments out of a query string, each read as what its field is."""
         try:
             return msgspec.convert(fields, self.type, strict=False)
@@ -82,7 +93,7 @@ class Function:
             raise invalid("invalid-argument", error) from error
 
 
-def canonical(arguments: Command | Query) -> bytes:
+def canonical(arguments: Arguments) -> bytes:
     """The same bytes for the same arguments, however they were written and whichever defaults were left out."""
     return _sorted.encode(arguments)
 
@@ -154,11 +165,15 @@ class Catalogue:
     def __init__(self, contracts: Iterable[ModuleType] = CONTRACTS) -> None:
         self.functions: dict[str, Function] = {}
         self.channels: dict[str, ChannelKind] = {}
+        self.reporting: dict[str, str] = {}
+        """The contexts that hear reports, by the kind of channel that these are about."""
         self.contexts: tuple[str, ...] = tuple(contract.CONTEXT for contract in contracts)
         for contract in contracts:
-            for kind in (*contract.COMMANDS, *contract.QUERIES):
+            reports = getattr(contract, "REPORTS", ())
+            for kind in (*contract.COMMANDS, *contract.QUERIES, *reports):
                 if not getattr(kind, "internal", False):
                     self.functions[kind.function] = Function(kind.function, contract.CONTEXT, kind)
+            self.reporting |= {report.channel: contract.CONTEXT for report in reports}
             if contract.CHANNEL is not None:
                 codec = Codec(contract.EVENTS, getattr(contract, "UPCASTERS", None))
                 self.channels[contract.CHANNEL.kind] = ChannelKind(contract.CHANNEL, contract.EVENTS, codec)

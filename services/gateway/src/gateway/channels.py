@@ -85,6 +85,15 @@ class Channels:
         channel = self._channels.get(name)
         return channel.members if channel is not None else {}
 
+    def audiences(self, kind: str) -> dict[str, frozenset[str]]:
+        """Who has been admitted to each channel of a kind here, by the channel's id."""
+        return {
+            channel.id: people
+            for channel in self._channels.values()
+            if channel.kind.kind == kind
+            and (people := frozenset(member.who.uid for member in channel.members.values() if member.may))
+        }
+
     def sender(self, number: int) -> str:
         """What a broadcast says of the socket that it came from, so that it need not hear itself."""
         return f"{self._prefix}{number}"

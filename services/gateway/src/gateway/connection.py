@@ -5,8 +5,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
+from msgspec import Raw
 
-from events.messages import Command, Query, Rejected
+from events.messages import Command, Query, Rejected, Report
 from gateway import limits, metrics
 from gateway.calls import PASSING
 from gateway.catalogue import Function
@@ -39,6 +40,7 @@ from gateway.watches import Watcher
 ABORT_SECONDS = 5.0
 """A socket that does not take its close frame is cut off after this."""
 NULL = b"null"
+NOTHING = Raw(NULL)
 
 log = structlog.get_logger("connection")
 
@@ -66,6 +68,7 @@ class Connection:
     """One socket. Idle ones are many, so it has slots and no task of its own."""
 
     __slots__ = (
+        "_address",
         "_desk",
         "_response",
         "_tasks",
@@ -78,7 +81,10 @@ class Connection:
         "write",
     )
 
-    def __init__(self, desk: Desk, number: int, session: Session, response: Any, transport: asyncio.Transport) -> None:
+    def __init__(
+        self, desk: Desk, number: int, session: Session, response: Any, transport: asyncio.Transport, address: str
+    ) -> None:
+        self._address = address
         self._desk = desk
         self._response = response
         self._transport = transport
@@ -140,7 +146,7 @@ class Connection:
 
     async def _sign_in(self, frame: SignIn) -> None:
         try:
-            identity = await self._desk.auth.identify(frame.token)
+            identity = (await self._desk.auth.identify(frame.token))._replace(address=self._address)
             was_paused = self.session.paused  # the old token may have expired while the new one was looked at
             answer = self.session.signed_in(frame, identity)
         except Rejected as error:
@@ -216,6 +222,9 @@ class Connection:
     def _call(self, frame: Call) -> None:
         function = self._desk.catalogue.function(frame.fn)
         arguments = function.decode(frame.args)
+        if isinstance(arguments, Report):
+            self._report(frame, function, arguments)
+            return
         self.session.begin_call(frame.id, function.context, not function.is_query)
         self._spawn(self._answer_call(frame, function, arguments))
 
@@ -235,6 +244,26 @@ class Connection:
             log.exception("call failed", function=function.name)
             answer = refusal(frame.id, Rejected("internal"))
         self.write(answer + self.session.finish_call(frame.id, function.context, not function.is_query))
+
+    def _report(self, frame: Call, function: Function, report: Report) -> None:
+        """Whoever follows is answered at once: reports are many."""
+        if self._desk.reports.take_if_known(self._who(), self.number, report):
+            self.write(encode(Result(id=frame.id, value=NOTHING, position="")))
+        else:
+            self.session.begin_call(frame.id, function.context, False)
+            self._spawn(self._answer_report(frame, function, report))
+
+    async def _answer_report(self, frame: Call, function: Function, report: Report) -> None:
+        try:
+            await self._desk.reports.take(self._who(), self.number, report, self._after(function.context))
+            answer = encode(Result(id=frame.id, value=NOTHING, position=""))
+        except Rejected as error:
+            answer = refusal(frame.id, error)
+        except Exception:
+            log.exception("report failed", function=function.name)
+            answer = refusal(frame.id, Rejected("internal"))
+        self.session.finish_call(frame.id, function.context, False)
+        self.write(answer)
 
     def _watch(self, frame: Watch) -> None:
         function = self._desk.catalogue.query(frame.fn)

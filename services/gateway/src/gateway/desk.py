@@ -10,6 +10,7 @@ from gateway.clock import Clock
 from gateway.limits import Seats
 from gateway.notices import Notices
 from gateway.origins import Origins
+from gateway.reports import Reports
 from gateway.rights import Rights
 from gateway.settings import Settings
 from gateway.watches import Watches
@@ -28,6 +29,7 @@ class Desk:
     notices: Notices
     channels: Channels
     rights: Rights
+    reports: Reports
     watches: Watches
     origins: Origins
     seats: Seats

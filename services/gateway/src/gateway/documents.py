@@ -94,7 +94,7 @@ def asyncapi(catalogue: Catalogue) -> Json:
 
 def _function(function: Function) -> Json:
     return {
-        "kind": "query" if function.is_query else "command",
+        "kind": function.kind,
         "summary": _doc(function.type),
         "errors": sorted(set(function.errors)),
     }
@@ -112,14 +112,16 @@ def _results(functions: Iterable[Function]) -> list[type]:
 
 
 def _post(function: Function, references: Mapping[type, Json]) -> Json:
-    headers = [_header(AFTER, "Answer at or after this position.")] if function.is_query else []
-    if not function.is_query:
-        headers = [_header("Idempotency-Key", "The same key makes a repeated command take effect once.")]
+    headers = {
+        "query": [_header(AFTER, "Answer at or after this position.")],
+        "command": [_header("Idempotency-Key", "The same key makes a repeated command take effect once.")],
+        "report": [],
+    }
     return {
         "operationId": function.name,
         "tags": [function.context],
         "summary": _doc(function.type),
-        "parameters": headers,
+        "parameters": headers[function.kind],
         "requestBody": {"required": False, "content": {JSON: {"schema": references[function.type]}}},
         "responses": {"200": _answer(function, references), **_problems((*function.errors, *READ_ERRORS))},
     }

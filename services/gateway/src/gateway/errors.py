@@ -76,7 +76,19 @@ ERRORS: dict[str, Meaning] = {
     "party-closed": Meaning(410, "The party is over."),
     "party-full": Meaning(409, "The party is full."),
     "not-a-member": Meaning(403, "This is for members of the party."),
-    "not-the-host": Meaning(403, "Only the host may do this."),
+    "not-the-host": Meaning(403, "Your role in the party does not allow this."),
+    "banned": Meaning(403, "You were banned from this party."),
+    "party-locked": Meaning(403, "The party is locked: nobody else may join."),
+    "key-needed": Meaning(403, "The party is private. Say its key to join."),
+    "wrong-key": Meaning(403, "This is not the party's key."),
+    "key-locked": Meaning(429, "Too many wrong keys. Wait before you try again."),
+    "not-private": Meaning(409, "The party is public and has no key."),
+    "no-such-member": Meaning(404, "They are no member of the party."),
+    "too-many-bans": Meaning(409, "As many people are banned from this party as can be."),
+    "nothing-to-undo": Meaning(409, "There is nothing to undo."),
+    "no-such-item": Meaning(404, "There is no such item in the queue."),
+    "queue-full": Meaning(409, "The queue is full, or you have put in as many items as you may."),
+    "queue-empty": Meaning(409, "Nothing is queued."),
 }
 
 RETRY_AFTER: dict[str, int] = {

@@ -14,7 +14,7 @@ from msgspec import Meta, Raw, Struct
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from events import telemetry
-from events.messages import AFTER, NO_NUL, POSITION, Query, Rejected, invalid
+from events.messages import AFTER, NO_NUL, POSITION, Answer, Query, Rejected, Report, invalid
 from gateway import limits, metrics
 from gateway.auth import display_name
 from gateway.catalogue import Function, canonical
@@ -25,6 +25,7 @@ from gateway.errors import problem, retry_after
 from gateway.health import Health
 from gateway.identity import Identity
 from gateway.limits import Buckets
+from gateway.rights import NO_SOCKET
 from gateway.streams import Streams
 from gateway.websocket import Sockets
 
@@ -101,7 +102,10 @@ class Http:
         body = await _json_body(request)
         arguments = function.decode(body)
         with telemetry.span(f"http {function.name}", request.headers):
-            if isinstance(arguments, Query):
+            if isinstance(arguments, Report):
+                await self._desk.reports.take(who, NO_SOCKET, arguments)
+                answer = Answer()
+            elif isinstance(arguments, Query):
                 answer = await self._desk.calls.query(who, function, body, request.headers.get(AFTER))
             else:
                 answer = await self._desk.calls.command(who, function, arguments, body, _key(request))

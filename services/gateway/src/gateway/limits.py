@@ -49,6 +49,10 @@ RIGHT_SECONDS = 5.0
 LIVE_SECONDS = 0.5
 
 META_BYTES = 2 * 1024
+REPORTERS = 50_000
+SEEN = 5_000
+BATCH_BYTES = 256 * 1024
+
 ROSTER_PEOPLE = 1000
 ROSTER_BYTES = 512 * 1024
 PRESENCE_SECONDS = 0.1
@@ -119,6 +123,9 @@ TABLE: tuple[Row, ...] = (
         f"{ROSTER_PEOPLE:,} people, {_size(ROSTER_BYTES)}",
         "`presence-full`",
     ),
+    Row("Reports of one person about one channel", "one a second", "a newer one replaces it"),
+    Row("People who report within one second, per gateway", f"{REPORTERS:,}", "`rate-limited` with `retry_after`"),
+    Row("Followers of a channel named to its service, per gateway", f"{SEEN:,}", "the others count once they report"),
     Row("Commits of a channel held while a gap is mended", f"{COMMITS_HELD:,}", "everybody starts from a fresh state"),
     Row("Queries re-run at once per gateway", str(RUNS_AT_ONCE), "the others wait their turn"),
     Row(

@@ -33,6 +33,7 @@ from gateway.limits import Seats
 from gateway.notices import Notices
 from gateway.origins import Origins
 from gateway.presence import Presences
+from gateway.reports import Reports
 from gateway.rights import Rights
 from gateway.settings import Settings, settings
 from gateway.streams import Streams
@@ -83,6 +84,7 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
         presences = Presences(bus, clock, name)
         channels = Channels(bus, calls, catalogue, presences, name)
         rights = Rights(bus, calls, catalogue, presences, channels)
+        reports = Reports(bus, channels, rights, catalogue, clock, name)
         watches = Watches(calls, catalogue)
         health = Health(bus, ids, name, presences, notices, auth, clock)
         guests = Guests(config.guest_secret, config.guest_days, ids, clock.now)
@@ -96,6 +98,7 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
             notices,
             channels,
             rights,
+            reports,
             watches,
             Origins(config.allowed_origins),
             Seats(config.max_sockets, "too-many-sockets"),
@@ -110,9 +113,11 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
         await presences.start()
         await notices.start()
         sockets = Sockets(desk)
-        tasks = asyncio.create_task(presences.run()), asyncio.create_task(sockets.run())
+        runs = presences.run(), sockets.run(), reports.run()
+        tasks = tuple(asyncio.create_task(run) for run in runs)
         stack.push_async_callback(_end, tasks)
         stack.push_async_callback(presences.stop)
+        stack.push_async_callback(reports.flush)  # nobody follows here any more
         streams = Streams(desk)
         doors = Http(desk, sockets, streams, health)
         # Cancelling handlers lets go of event streams as soon as their readers have gone.

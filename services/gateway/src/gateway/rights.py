@@ -23,6 +23,8 @@ from gateway.tasks import Tasks
 RIGHTS = 10_000
 SHORTEST_PAUSE = 0.1
 LONGEST_PAUSE = 1.0
+NO_SOCKET = 0
+"""Sockets are counted from 1."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -141,6 +143,18 @@ class Rights:
         if grant.presence == "count":
             self._presences.count(name)
         return grant
+
+    def known(self, number: int, name: str, wish: str) -> bool:
+        """Whether socket *number* follows the channel and was granted this with it, so that nobody has to be asked."""
+        member = self._channels.members(name).get(number)
+        if member is None or wish not in member.may:
+            return False
+        self._renew_right(member)
+        return True
+
+    async def check(self, who: Identity, number: int, name: str, wish: str, after: str | None = None) -> None:
+        """Raise `Rejected` unless *who* may; *number* is `NO_SOCKET` for who has none."""
+        await self._right(who, name, number, wish, after)
 
     # Presence does not outlive the right to it.
 

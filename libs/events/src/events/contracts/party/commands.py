@@ -309,7 +309,8 @@ class ChangeRate(_OfParty, frozen=True, kw_only=True):
 class Undo(_OfParty, frozen=True, kw_only=True):
     """Take back the last control, whoever gave it: back to where playback was. Undoing that takes back the undo.
 
-    Within half a second of another undo, anybody's, it was meant once and changes nothing. Needs the right to seek, and to change what is watched if that is taken back.
+    Within half a second of another undo, anybody's, it was meant once and changes nothing. Needs the right to seek, and
+    to change what is watched if that is taken back.
     """
 
     function: ClassVar[str] = "party.undo"
@@ -410,6 +411,7 @@ class SyncReport(Report, frozen=True, kw_only=True):
 
     function: ClassVar[str] = "party.report"
     channel: ClassVar[str] = CHANNEL.kind
+    errors: ClassVar[tuple[str, ...]] = (*MEMBER, "banned")
     party_id: Id
     position: MediaSeconds
     at: Annotated[float, Meta(ge=0)]

@@ -49,6 +49,7 @@ class Calls:
         context = self._context(
             who, self._ids.command(who.uid, function.name, key), fingerprint(canonical(command)) if key else ""
         )
+        context = msgspec.structs.replace(context, address=self._ids.address(who.address))
         return await self._measured(function, context, body, None)
 
     async def query(self, who: Identity, function: Function, body: bytes | Raw, after: str | None = None) -> Answer:

@@ -16,6 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from events import telemetry
 from events.messages import AFTER, NO_NUL, POSITION, Answer, Query, Rejected, Report, invalid
 from gateway import limits, metrics
+from gateway.addresses import address_of
 from gateway.auth import display_name
 from gateway.catalogue import Function, canonical
 from gateway.clock import utc
@@ -35,7 +36,19 @@ PROBLEM = "application/problem+json"
 PREFLIGHT_SECONDS = 600
 HEADERS_IN = f"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, {AFTER}, traceparent"
 HEADERS_OUT = f"ETag, Retry-After, {POSITION}"
-PAGE_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:"
+KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+PAGES = {"/": WEB / "index.html", "/docs": WEB / "docs.html"} | {
+    f"/{file.relative_to(WEB)}": file for file in sorted(WEB.rglob("*")) if file.suffix in (".js", ".css")
+}
+"""What the gateway shows to a browser, by path."""
+PAGE_HEADERS: dict[str, str] = {
+    # Films come from anywhere, and from the viewer's own disk; everything else is ours.
+    "Content-Security-Policy": "default-src 'self'; media-src * blob: data:; connect-src 'self'; img-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
+    # Where a film comes from need not learn which party it is for.
+    "Referrer-Policy": "no-referrer",
+    hdrs.CACHE_CONTROL: "no-cache",
+}
 
 log = structlog.get_logger("http")
 
@@ -86,10 +99,7 @@ class Http:
                 web.get("/metrics", self._metrics),
                 web.get("/openapi.json", self._document(lambda: self._openapi)),
                 web.get("/asyncapi.json", self._document(lambda: self._asyncapi)),
-                web.get("/docs", _page("docs.html", "text/html")),
-                web.get("/docs.js", _page("docs.js", "text/javascript")),
-                web.get("/matinee.css", _page("matinee.css", "text/css")),
-                web.get("/", _page("index.html", "text/html")),
+                *(web.get(path, _page(file)) for path, file in PAGES.items()),
             ]
         )
         return app
@@ -118,9 +128,8 @@ class Http:
         with telemetry.span(f"http {function.name}", request.headers):
             answer = await self._desk.calls.query(who, function, canonical(query), after)
         tag = _etag(answer.value)
-        known = [part.strip().removeprefix("W/") for part in request.headers.get(hdrs.IF_NONE_MATCH, "").split(",")]
         headers = {hdrs.ETAG: tag, POSITION: answer.position}
-        if tag in known or "*" in known:
+        if _knows(request, tag):
             return web.Response(status=304, headers=headers)
         return _value(answer.value, answer.position, headers)
 
@@ -144,7 +153,7 @@ class Http:
     async def _guest(self, request: web.Request) -> web.StreamResponse:
         if not self._desk.settings.guests:
             raise Rejected("guests-off")
-        self._guests.take(self._address(request), self._desk.clock.now())
+        self._guests.take(address_of(request, self._desk.settings.trusted_hops), self._desk.clock.now())
         try:
             wish = msgspec.json.decode(await _json_body(request), type=GuestRequest)
         except msgspec.ValidationError as error:
@@ -158,13 +167,6 @@ class Http:
         metrics.guests.inc()
         return _json(_encoder.encode(GuestAnswer(token, identity.uid, utc(identity.expires))))
 
-    def _address(self, request: web.Request) -> str:
-        hops = self._desk.settings.trusted_hops
-        forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-        if hops and len(forwarded) >= hops:
-            return forwarded[-hops]
-        return request.remote or ""
-
     # Who is asking.
 
     async def _who(self, request: web.Request) -> Identity:
@@ -173,7 +175,7 @@ class Http:
             raise Rejected("not-signed-in")
         identity = await self._desk.auth.identify(token.strip())
         self._callers.take(identity.uid, self._desk.clock.now())
-        return identity
+        return identity._replace(address=address_of(request, self._desk.settings.trusted_hops))
 
     # Documents and health.
 
@@ -267,7 +269,13 @@ def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None)
     return web.Response(body=body, status=status, headers={hdrs.CONTENT_TYPE: JSON, **(headers or {})})
 
 
-def _etag(value: Raw) -> str:
+def _knows(request: web.Request, tag: str) -> bool:
+    """Whether the client has what this tag names already."""
+    known = [part.strip().removeprefix("W/") for part in request.headers.get(hdrs.IF_NONE_MATCH, "").split(",")]
+    return tag in known or "*" in known
+
+
+def _etag(value: bytes | Raw) -> str:
     digest = hashlib.blake2b(value, digest_size=15).digest()
     return f'"{base64.b32encode(digest).decode().lower()}"'
 
@@ -297,12 +305,14 @@ def _translated(error: web.HTTPException) -> Rejected:
     return Rejected(code)
 
 
-def _page(name: str, kind: str) -> Handler:
+def _page(file: Path) -> Handler:
     """A file of `web/`, read once."""
-    body = (WEB / name).read_bytes()
-    headers = {hdrs.CONTENT_TYPE: f"{kind}; charset=utf-8", "Content-Security-Policy": PAGE_POLICY}
+    body = file.read_bytes()
+    headers = {**PAGE_HEADERS, hdrs.ETAG: _etag(body), hdrs.CONTENT_TYPE: f"{KINDS[file.suffix]}; charset=utf-8"}
 
     async def handle(request: web.Request) -> web.StreamResponse:
+        if _knows(request, headers[hdrs.ETAG]):
+            return web.Response(status=304, headers=headers)
         return web.Response(body=body, headers=headers)
 
     return handle

@@ -19,6 +19,8 @@ class Identity(NamedTuple):
     """Unix seconds."""
     name: str = ""
     roles: tuple[str, ...] = ()
+    address: str = ""
+    """Where they speak from, see `addresses`."""
 
 
 class Ids:
@@ -38,6 +40,12 @@ class Ids:
             return self.random()
         text = f"{uid}\0{function}\0{key}".encode()
         return _base32(hashlib.blake2b(text, digest_size=20, key=self._key, person=b"command").digest())
+
+    def address(self, address: str) -> str:
+        """For counting, where the address itself is nobody's business; empty for none."""
+        if not address:
+            return ""
+        return _base32(hashlib.blake2b(address.encode(), digest_size=20, key=self._key, person=b"address").digest())
 
     def random(self) -> str:
         return self._entropy(ID_CHARS).translate(_LETTERS).decode()

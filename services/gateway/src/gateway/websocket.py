@@ -8,6 +8,7 @@ from aiohttp import WSMsgType, web
 
 from events.messages import Rejected
 from gateway import frames, limits, metrics
+from gateway.addresses import address_of
 from gateway.connection import ABORT_SECONDS, Connection
 from gateway.desk import Desk
 from gateway.errors import GOING_AWAY, SILENT, SLOW, TOO_BIG
@@ -58,7 +59,8 @@ class Sockets:
         if transport is None:
             return response
         session = Session(self._rates, self._desk.clock.now())
-        connection = Connection(self._desk, next(self._numbers), session, response, transport)
+        address = address_of(request, self._desk.settings.trusted_hops)
+        connection = Connection(self._desk, next(self._numbers), session, response, transport, address)
         self._open[connection.number] = connection
         metrics.sockets.inc()
         connection.write(self._hello_frame())

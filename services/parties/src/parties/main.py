@@ -4,20 +4,34 @@ from pathlib import Path
 
 from events.contracts import party
 from events.service import Service, run
+from events.settings import load
 from parties import queries
 from parties.decider import decider
-from parties.projections import PROJECTIONS
+from parties.limits import Limits, charging
+from parties.projections import PASSING, PROJECTIONS
+from parties.rules import Rules
+from parties.settings import PartiesSettings
 
-SERVICE = Service(
-    name=party.CONTEXT,
-    contracts=party,
-    deciders={"party": decider},
-    projections=PROJECTIONS,
-    queries={party.State: queries.state, party.Members: queries.members},
-    grants={"party": queries.grant},
-    schema=Path(__file__).with_name("schema.sql"),
-)
+
+def service(rules: Rules, limits: Limits) -> Service:
+    """As an installation has set it up."""
+    return Service(
+        name=party.CONTEXT,
+        contracts=party,
+        deciders={"party": decider(rules)},
+        projections=PROJECTIONS,
+        queries=queries.QUERIES,
+        grants={"party": queries.grant},
+        schema=Path(__file__).with_name("schema.sql"),
+        passing=PASSING,
+        charges=charging(limits),
+    )
+
+
+SERVICE = service(Rules(), Limits())
+"""For whoever reads its log and read models; its access keys are sealed with no secret."""
 
 
 def main() -> None:
-    run(SERVICE)
+    settings = load(PartiesSettings)
+    run(service(settings.rules(), settings.limits()), settings)

@@ -151,6 +151,11 @@ class TestPlay:
     def test_a_countdown_that_would_end_no_sooner_changes_nothing(self, countdown: float) -> None:
         room.given(*counting).when(Play(party_id=P, countdown=countdown), by=ANA, after=4).then()
 
+    def test_a_shorter_countdown_takes_its_place(self) -> None:
+        room.given(*counting).when(Play(party_id=P, countdown=7.4), by=ANA, after=4).then(
+            Played(by=ANA, position=10.0, at=later(11.4), countdown=7.4, said_at=later(4))
+        )
+
     def test_from_elsewhere_a_countdown_begins_anew(self) -> None:
         room.given(*counting).when(Play(party_id=P, position=60.0, countdown=10), by=ANA, after=4).then(
             Played(by=ANA, position=60.0, at=later(14), countdown=10.0, said_at=later(4))
@@ -432,17 +437,18 @@ class TestUndo:
             ),
         )  # fmt: skip
 
-    def test_nobody_is_ready_for_the_film_that_was_left(self) -> None:
-        ready_all: tuple[PartyEvent, ...] = (
-            *patient,
-            *(ready(uid) for uid in (ANA, BOB, CYD, DAN)),
-            Played(by=ANA, position=0.0, at=later(2)),
-        )
+    def test_who_is_ready_for_a_film_is_not_for_the_one_that_was_left(self) -> None:
+        left = (Played(by=ANA, position=0.0, at=later(2)), watching("tt0234215", 4), ready(BOB, after=5))
 
-        events = room.given(*ready_all, watching("tt0234215", 4)).when(undo, by=ANA, after=9).outcome()
+        events = room.given(*patient, *left).when(undo, by=ANA, after=9).outcome()
 
         assert isinstance(events[1], Held)
         assert events[1].waits_for == (BOB, CYD, DAN)
+
+    def test_what_plays_goes_on_playing_whoever_is_not_ready(self) -> None:
+        sought = (Played(by=ANA, position=10.0, at=later(2)), Sought(by=ANA, position=300.0, at=later(4)))
+
+        room.given(*patient, *sought).when(undo, by=ANA, after=9).then(undone("seek", 12.0, 9, playing=True))
 
 
 class TestStart:

@@ -233,7 +233,8 @@ def _excuse(command: Excuse, party: Party, context: Context) -> list[PartyEvent]
 
 
 def _hold(command: Hold, party: Party, context: Context) -> list[PartyEvent]:
-    stalled = tuple(uid for uid in party.members if uid in command.uids and _waited_for(party.members[uid]))
+    uids = set(command.uids)
+    stalled = tuple(uid for uid in party.members if uid in uids and _waited_for(party.members[uid]))
     cooling = party.stalled_at is not None and context.now - party.stalled_at < COOL_DOWN
     if party.closed_by or cooling or not stalled or not _runs(party, context):
         return []
@@ -250,7 +251,8 @@ def _release(command: Release, party: Party, context: Context) -> list[PartyEven
     waiting = party.waiting
     if waiting is None:
         return []
-    rest = tuple(uid for uid in waiting.waits_for if uid not in command.recovered)
+    recovered = set(command.recovered)
+    rest = tuple(uid for uid in waiting.waits_for if uid not in recovered)
     if not rest or context.now >= waiting.until:
         left_behind = [Excused(uid=uid, excused=True, reason="limit", at=context.now) for uid in rest]
         return [*left_behind, _gone_on(party, context, waiting.countdown)]

@@ -102,7 +102,7 @@ def _dequeue(command: Dequeue, party: Party, context: Context) -> list[PartyEven
 def _vote(command: Vote, party: Party, context: Context) -> list[PartyEvent]:
     must_be_member(party, context.actor)
     item = _must_be_queued(party, command.item)
-    if (context.actor in item.votes) == command.up:
+    if party.voted(context.actor, item) == command.up:
         return []
     return [Voted(item=item.id, uid=context.actor, up=command.up, at=context.now)]
 
@@ -135,15 +135,15 @@ def _skip(command: Skip, party: Party, context: Context) -> list[PartyEvent]:
 def _skip_vote(party: Party, context: Context, *, skip: bool) -> SkipVoted:
     """More than half of those who are there decide, and only their votes count."""
     uid = context.actor
-    here = around(party, context)
-    votes = sum(other in party.skips for other in here if other != uid) + skip
+    here, others = around(party, context), set(party.skips) - {uid}
+    votes = sum(other in others for other in here) + skip
     return SkipVoted(uid=uid, skip=skip, votes=votes, needed=len(here) // 2 + 1, at=context.now)
 
 
 def _taken(party: Party, context: Context, reason: Literal["next", "voted"]) -> MediaChanged:
     """The first item of the queue is watched, or the one with most votes; of two with as many, the earlier."""
     first = party.queue[0]
-    item = max(party.queue, key=lambda item: len(item.votes)) if party.settings.queue_order == "votes" else first
+    item = max(party.queue, key=lambda item: item.votes.bit_count()) if party.settings.queue_order == "votes" else first
     return MediaChanged(
         by=context.actor, reason=reason, position=0.0, at=context.now, item=item.id, **asdict(item.media)
     )

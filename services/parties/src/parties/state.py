@@ -61,6 +61,8 @@ class Seat(Struct, frozen=True, array_like=True):
     """Asked not to be waited for."""
     pardoned: bool = False
     """Was waited for in vain; until the party watches something else or they say that they are ready."""
+    number: int = 0
+    """Of the seat; nobody else in the party has it."""
 
 
 class Media(Struct, frozen=True, array_like=True):
@@ -117,7 +119,8 @@ class Item(Struct, frozen=True):
     id: str
     by: str
     media: Media
-    votes: tuple[str, ...] = ()
+    votes: int = 0
+    """Bit by bit, by the number of the voter's seat: names would make a large party's state several times as large."""
 
 
 class Party(Struct, frozen=True):
@@ -167,6 +170,10 @@ class Party(Struct, frozen=True):
         """Where playback is at *now*."""
         return self.anchor.place(now)
 
+    def voted(self, uid: str, item: Item) -> bool:
+        """Whether a member votes for a queued item."""
+        return bool(item.votes & _ballot(self.members, uid))
+
 
 _Control = Played | Paused | Sought | RateChanged | Undone | Held | MediaChanged
 
@@ -189,7 +196,7 @@ def _members(party: Party, event: PartyEvent) -> dict[str, Any] | None:
     """Who is in the party."""
     match event:
         case Joined(uid=uid, at=at):
-            seat = Seat(at, "host" if uid == party.host else "member")
+            seat = Seat(at, "host" if uid == party.host else "member", number=_free_seat(party.members, uid))
             return {"members": {**party.members, uid: seat}, "unseen": _without(party.unseen, uid)}
         case Left(uid=uid, reason="unseen"):
             return {**_gone(party, uid), "unseen": (*_without(party.unseen, uid), uid)[-UNSEEN:]}
@@ -268,7 +275,8 @@ def _program(party: Party, event: PartyEvent) -> dict[str, Any] | None:
         case Dequeued(item=item):
             return {"queue": tuple(queued for queued in queue if queued.id != item)}
         case Voted(item=item, uid=uid, up=up):
-            return {"queue": tuple(_voted(queued, uid, up) if queued.id == item else queued for queued in queue)}
+            ballot = _ballot(party.members, uid)
+            return {"queue": tuple(_marked(queued, ballot, up) if queued.id == item else queued for queued in queue)}
         case SkipVoted(uid=uid, skip=skip):
             rest = _without(party.skips, uid)
             return {"skips": (*rest, uid) if skip else rest}
@@ -345,7 +353,9 @@ def media_of(what: Opened | Undone | MediaChanged | Queued | ChangeMedia | Enque
 
 def _gone(party: Party, uid: str) -> dict[str, Any]:
     members = {other: seat for other, seat in party.members.items() if other != uid}
-    return {"members": members, "skips": _without(party.skips, uid), **_spared(party, uid)}
+    ballot = _ballot(party.members, uid)
+    queue = tuple(_marked(queued, ballot, False) if queued.votes & ballot else queued for queued in party.queue)
+    return {"members": members, "queue": queue, "skips": _without(party.skips, uid), **_spared(party, uid)}
 
 
 def _spared(party: Party, uid: str) -> dict[str, Any]:
@@ -374,9 +384,21 @@ def moved(queue: tuple[Item, ...], item: str, before: str | None) -> tuple[Item,
     return (*rest[:place], *moving, *rest[place:])
 
 
-def _voted(queued: Item, uid: str, up: bool) -> Item:
-    rest = _without(queued.votes, uid)
-    return replace(queued, votes=(*rest, uid) if up else rest)
+def _free_seat(members: dict[str, Seat], uid: str) -> int:
+    """The lowest number that nobody has; who has one keeps it."""
+    if uid in members:
+        return members[uid].number
+    taken = {seat.number for seat in members.values()}
+    return next(number for number in range(len(taken) + 1) if number not in taken)
+
+
+def _ballot(members: dict[str, Seat], uid: str) -> int:
+    """The bit that stands for somebody in the votes for an item; nothing for who is no member."""
+    return 1 << members[uid].number if uid in members else 0
+
+
+def _marked(queued: Item, ballot: int, up: bool) -> Item:
+    return replace(queued, votes=queued.votes | ballot if up else queued.votes & ~ballot)
 
 
 def _without(uids: tuple[str, ...], uid: str) -> tuple[str, ...]:

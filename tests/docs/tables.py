@@ -16,7 +16,6 @@ from typer.core import TyperGroup, TyperOption
 
 import library.decider
 import library.queries
-import parties.decider
 import parties.queries
 from events import handle, jetstream, readmodel, runner, serving, settings, telemetry, timers, vault
 from events.contracts import CONTRACTS
@@ -81,7 +80,7 @@ def service_limits() -> Iterator[Row]:
     yield "Keys of people in memory", f"{vault.REMEMBERED:,}, {vault.FRESH_FOR:.0f} s", "read again from the vault"
     yield "Presence bucket", _size(presence), "the oldest rosters go and are written again"
     yield "Log file of a process on one machine", f"{child._LOG_LIMIT // 1_000_000} MB", "moved to `<name>.log.1`"
-    yield "Members of a party", f"{parties.decider.MEMBERS:,}", "`party-full`"
+    yield "Members of a party", f"{party_contract.MEMBERS:,}", "`party-full`"
     yield "Members up to whom presence lists people", f"{parties.queries.LISTED}", "above, presence is a count"
     yield "Members in the state of `followed`", f"{parties.queries.ROOM_MEMBERS}", "the rest by `party.members`"
     yield "Page of `party.members`", f"{_most(party_contract.Members, 'limit')}", "`invalid-argument`"

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from ops.keys import keys_in
 from ops.programs import Elsewhere, programs, reachable
 
@@ -25,6 +27,18 @@ def test_each_program_gets_what_it_needs_and_no_secret_besides(tmp_path: Path) -
     assert {"DATABASE_URL", "MATINEE_MASTER_KEY"}.isdisjoint(given["gateway"])
     for service in ("parties", "library"):
         assert {"MATINEE_UID_SECRET", "MATINEE_GUEST_SECRET"}.isdisjoint(given[service])
+
+
+def test_what_the_operator_sets_reaches_every_program_but_their_own_credentials_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MATINEE_ROOMS_PER_HOUR", "3")
+    for name, value in GIVEN.items():
+        monkeypatch.setenv(name, value)
+    for program in programs(Elsewhere(keys_in(tmp_path), GIVEN), "127.0.0.1", 8080):
+        environment = program.child(tmp_path).environment or {}
+        assert environment["MATINEE_ROOMS_PER_HOUR"] == "3"
+        assert GIVEN["DATABASE_URL"] not in environment.values()
 
 
 def test_only_logins_that_nobody_gave_are_ours_to_make(tmp_path: Path) -> None:

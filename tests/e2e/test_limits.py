@@ -1,0 +1,79 @@
+"""What the operator sets in the environment is what people may do."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from tests.e2e.client import Client, Refused
+from tests.system import System, system_over
+
+WRONG = "000000"
+FILM = {"title": "Friday", "media": "tt0133093"}
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    settings = {
+        "MATINEE_ROOMS_PER_HOUR": "2",
+        "MATINEE_CONTROLS_PER_SECOND": "1",
+        "MATINEE_MANAGEMENT_PER_HOUR": "1",
+        "MATINEE_KEY_TRIES": "2",
+    }
+    with system_over(tmp_path_factory.mktemp("strict"), **settings) as system:
+        yield system
+
+
+@pytest_asyncio.fixture
+async def ana(strict: System) -> AsyncIterator[Client]:
+    async with await somebody(strict) as client:
+        yield client
+
+
+async def somebody(system: System) -> Client:
+    async with aiohttp.ClientSession(system.http) as http, http.post("/v1/guest", json={"name": "Ana"}) as answer:
+        return await Client.connect(system.ws, (await answer.json())["token"])
+
+
+async def opened(client: Client, **details: object) -> str:
+    answer = await client.call("party.open", **FILM, **details)
+    return str(answer["value"]["party_id"])
+
+
+async def wait(client: Client, code: str, fn: str, /, **args: object) -> float:
+    """Seconds that a refusal tells to wait."""
+    with pytest.raises(Refused, match=code) as refused:
+        await client.call(fn, **args)
+    assert refused.value.error["status"] == 429
+    seconds: float = refused.value.error["details"]["retry_after"]
+    return seconds
+
+
+async def test_parties_an_hour(ana: Client) -> None:
+    await opened(ana)
+    await opened(ana)
+    assert 1700 < await wait(ana, "rate-limited", "party.open", **FILM) <= 1800
+
+
+async def test_controls_a_second(ana: Client) -> None:
+    room = await opened(ana)
+    seeking = [ana.call("party.seek", party_id=room, position=60 * n) for n in range(1, 5)]
+    refused = [each for each in await asyncio.gather(*seeking, return_exceptions=True) if isinstance(each, Refused)]
+    assert {each.code for each in refused} == {"rate-limited"}
+    assert all(0 < each.error["details"]["retry_after"] <= 1 for each in refused)
+
+
+async def test_management_an_hour(ana: Client) -> None:
+    room = await opened(ana)
+    await ana.call("party.lock", party_id=room)
+    assert 3500 < await wait(ana, "rate-limited", "party.lock", party_id=room, locked=False) <= 3600
+
+
+async def test_keys_tried(ana: Client, strict: System) -> None:
+    room = await opened(ana, private=True, key="314159")
+    async with await somebody(strict) as bo:
+        for _ in range(2):
+            with pytest.raises(Refused, match="wrong-key"):
+                await bo.call("party.join", party_id=room, key=WRONG)
+        assert 200 < await wait(bo, "key-locked", "party.join", party_id=room, key="314159") <= 300

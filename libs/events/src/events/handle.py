@@ -208,7 +208,7 @@ class Aggregates:
         return {key: self._deciders[key.aggregate].decide(command, found.state, context)}
 
     async def _publish(self, decided: Mapping[Key, Sequence[Event]], context: Context) -> int:
-        """Hand the heartbeats among what was decided to the compacted stream."""
+        """Hand the heartbeats among what was decided to the telemetry stream."""
         sequence = 0
         for key, events in decided.items():
             for event in await self._vault.seal([event for event in events if event.telemetry]):

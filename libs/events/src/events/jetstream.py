@@ -186,7 +186,11 @@ class JetStreamLog:
 
 
 class JetStreamTelemetry:
-    """The compacted stream of a context: the last value per aggregate and slot, in file, nothing else."""
+    """The telemetry stream of a context: the last value per aggregate and slot, or each value for a while.
+
+    Which one the stream is, its declaration says; either way values go, and who reads from the beginning finds those
+    that are left.
+    """
 
     def __init__(self, bus: Bus, context: str, codec: Codec) -> None:
         self._bus = bus
@@ -195,7 +199,7 @@ class JetStreamTelemetry:
         self._prefix = f"tel.{context}."
 
     async def put(self, key: Key, slot: str, event: Event, context: Context) -> int:
-        """Replace the slot's value; return its sequence once stored. Raise `Unavailable` or `TimedOut`."""
+        """Add a value; return its sequence once stored. Raise `Unavailable` or `TimedOut`."""
         headers = {AT: context.now.isoformat()}
         if trace := traceparent():
             headers["traceparent"] = trace
@@ -206,11 +210,13 @@ class JetStreamTelemetry:
         return ack.seq
 
     async def head(self) -> int:
-        sequence: int = (await self._bus.api(f"STREAM.INFO.{self._stream}"))["state"]["last_seq"]
+        """Where the newest value is that is still there; 0 if all have gone."""
+        state = (await self._bus.api(f"STREAM.INFO.{self._stream}"))["state"]
+        sequence: int = state["last_seq"] if state["messages"] else 0
         return sequence
 
     async def tail(self, after: int) -> AsyncIterator[list[Commit]]:
-        """The values stored after *after*, as commits of one event; those replaced meanwhile are left out."""
+        """The values stored after *after*, as commits of one event; those that have gone meanwhile are left out."""
         async for batch in Reader(self._bus, self._stream, gaps_allowed=True).read(after):
             yield [self._commit(stored) for stored in batch]
 

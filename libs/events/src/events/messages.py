@@ -157,7 +157,7 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     public: ClassVar[tuple[str, ...]] = ()
     """The fields that followers of the channel may see; none means that the event is not published at all."""
     telemetry: ClassVar[bool] = False
-    """Kept as the last value per key in the compacted stream instead of the log."""
+    """Kept in the context's telemetry stream, each for a while or the last one per slot, instead of the log."""
     person: ClassVar[str] = "uid"
     """The field that says whose key encrypts the `Personal` fields."""
 

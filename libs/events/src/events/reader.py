@@ -42,7 +42,7 @@ class _Broken(Exception):
 
 
 class Reader:
-    """One reader of one stream. `gaps_allowed` for a compacted stream, whose older values are gone by design."""
+    """One reader of one stream. `gaps_allowed` for a stream whose older values go by design."""
 
     def __init__(self, bus: Bus, stream: str, *, gaps_allowed: bool = False) -> None:
         self._bus = bus

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import asyncpg
 
 from events import schema, timers
 from events.definition import Service
-from events.log import Log
+from events.log import Commit, Log
 from events.projection import LOG, TELEMETRY, Batches, Fenced
 from events.runner import Source
 from events.schema import Db
@@ -18,6 +18,7 @@ from events.timers import CRON
 from events.vault import Vault
 
 TOGETHER_SECONDS = 0.1
+LOOK_SECONDS = 1.0
 HOLD_SECONDS = 3
 """How long the live runner is made to wait, at most: it gives a statement up after 5 s."""
 HOLDS = 5
@@ -95,7 +96,7 @@ class Rebuild:
                 if stream is None:
                     continue
                 while (end := await _end(stream, upto[source] if upto else None)) > at[source]:
-                    async for commits in stream.tail(at[source]):
+                    async for commits in _still_there(stream, at[source]):
                         wanted = [commit for commit in commits if upto is None or commit.sequence <= end]
                         if wanted:
                             at[source] = (await self._batches.apply(db, source, at[source], wanted)).end
@@ -205,6 +206,24 @@ async def _compared(owner: Db, live: str, scratch: str) -> Mapping[str, Differin
         if only_live or only_log:
             found[table] = Differing([dict(row) for row in only_live], [dict(row) for row in only_log])
     return found
+
+
+async def _still_there(stream: Source, after: int) -> AsyncIterator[list[Commit]]:
+    """What follows *after*, until nothing of it is left to come: telemetry may expire while it is being read."""
+    following = stream.tail(after)
+    while True:
+        coming = asyncio.ensure_future(anext(following))
+        try:
+            while not (await asyncio.wait((coming,), timeout=LOOK_SECONDS))[0]:
+                if await stream.head() <= after:
+                    return
+            commits = coming.result()
+        finally:
+            if not coming.done():
+                coming.cancel()
+                await asyncio.wait((coming,))
+        after = commits[-1].sequence
+        yield commits
 
 
 async def _end(stream: Source, upto: int | None) -> int:

@@ -49,7 +49,7 @@ TAKE = f"""
 
 
 class Source(Protocol):
-    """Something to follow: the log, or the compacted telemetry."""
+    """Something to follow: the log, or the telemetry."""
 
     async def head(self) -> int: ...
 

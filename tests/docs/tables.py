@@ -16,8 +16,7 @@ from typer.core import TyperGroup, TyperOption
 
 import library.decider
 import library.queries
-import parties.queries
-from events import handle, jetstream, readmodel, runner, serving, settings, telemetry, timers, vault
+from events import handle, jetstream, quotas, readmodel, runner, serving, settings, telemetry, timers, vault
 from events.contracts import CONTRACTS
 from events.contracts import library as library_contract
 from events.contracts import party as party_contract
@@ -29,8 +28,14 @@ from gateway.issuers import Issuer
 from gateway.settings import Settings
 from ops import child, streams
 from ops.cli import app
+from parties import settings as party_settings
+from parties.limits import HOUR, TRY_SECONDS
+from parties.queries import room
 
 Row = Sequence[str]
+
+FUNCTIONS_NAMED = 12
+"""That may answer an error; of more than so many the table says only that they are many."""
 
 
 def table(headings: Row, rows: Iterable[Row]) -> str:
@@ -80,13 +85,53 @@ def service_limits() -> Iterator[Row]:
     yield "Keys of people in memory", f"{vault.REMEMBERED:,}, {vault.FRESH_FOR:.0f} s", "read again from the vault"
     yield "Presence bucket", _size(presence), "the oldest rosters go and are written again"
     yield "Log file of a process on one machine", f"{child._LOG_LIMIT // 1_000_000} MB", "moved to `<name>.log.1`"
-    yield "Members of a party", f"{party_contract.MEMBERS:,}", "`party-full`"
-    yield "Members up to whom presence lists people", f"{parties.queries.LISTED}", "above, presence is a count"
-    yield "Members in the state of `followed`", f"{parties.queries.ROOM_MEMBERS}", "the rest by `party.members`"
+    uncounted = "it passes uncounted; an access key is not tried: `unavailable`"
+    yield "Wait for the database to count a command", f"{quotas.ANSWER_SECONDS:.0f} s", uncounted
+    yield from party_limits()
+    yield from library_limits()
+
+
+def party_limits() -> Iterator[Row]:
+    """What people may do in parties, and how much of it."""
+    yield from party_quotas()
+    yield "Members of a party", f"{party_contract.MEMBERS:,}, or its own `capacity`", "`party-full`"
+    yield "People banned from a party", f"{party_contract.BANNED}", "`too-many-bans`"
+    yield "Items in a queue", f"{party_contract.QUEUED}, {party_contract.QUEUED_EACH} of one member", "`queue-full`"
+    yield "Members up to whom presence lists people", f"{party_contract.LISTED}", "above, presence is a count"
+    yield "Members in the state of `followed`", f"{room.ROOM_MEMBERS}", "the rest by `party.members`"
     yield "Page of `party.members`", f"{_most(party_contract.Members, 'limit')}", "`invalid-argument`"
-    lengths = [f"{_most(party_contract.Open, field):,}" for field in ("title", "media", "name")]
-    yield "Title, media, name of a party", f"{', '.join(lengths)} characters", "`invalid-argument`"
-    yield "Party in which nothing happens", _hours(party_contract.EXPIRES_AFTER), "it closes: `expired`"
+    lengths = [f"{_most(party_contract.Open, field):,}" for field in ("title", "media", "name", "avatar")]
+    yield "Title, media, name, avatar in a party", f"{', '.join(lengths)} characters", "`invalid-argument`"
+    yield "Countdown of `party.play`", f"{_most(party_contract.Play, 'countdown')} s", "`invalid-argument`"
+    common = party_contract.Settings()
+    longest = {name: f"{_most(party_contract.Configure, name):,}" for name in ("wait_seconds", "grace_seconds")}
+    waits = f"{common.wait_seconds:.0f} s, by `party.configure` up to {longest['wait_seconds']} s"
+    yield "Wait for who is not ready or stalls", waits, "it plays without them"
+    graces = f"{common.grace_seconds:.0f} s, by `party.configure` up to {longest['grace_seconds']} s or for ever"
+    yield "Absence of a host", graces, "a co-host or the earliest member in sight becomes host"
+    yield "Telemetry of who is in sync", _hours(party_contract.SYNC_KEPT), "older samples go"
+    yield "Party in which nothing happens and nobody is", _hours(party_contract.EXPIRES_AFTER), "it closes: `expired`"
+
+
+def party_quotas() -> Iterator[Row]:
+    most, told = party_settings.LIMITS, "with `retry_after`"
+    managing = "Kicks, bans, locks, roles, settings and keys by one person, in all parties"
+    controls = f"{party_settings.RULES.controls_per_second} a second"
+    yield "Controls of a party by one person", controls, f"429 `rate-limited` {told} (`MATINEE_CONTROLS_PER_SECOND`)"
+    for what, limit, seconds, slug, variable in (
+        ("Parties that one person opens", most.rooms_per_hour, HOUR, "rate-limited", "ROOMS_PER_HOUR"),
+        (managing, most.management_per_hour, HOUR, "rate-limited", "MANAGEMENT_PER_HOUR"),
+        ("Wrong keys from one address", most.key_tries, TRY_SECONDS, "key-locked", "KEY_TRIES"),
+        ("Wrong keys for one party", most.key_tries_per_party, TRY_SECONDS, "key-locked", "KEY_TRIES_PER_PARTY"),
+    ):
+        yield (
+            what,
+            f"{limit} at once, then one every {seconds // limit} s",
+            f"429 `{slug}` {told} (`MATINEE_{variable}`)",
+        )
+
+
+def library_limits() -> Iterator[Row]:
     yield "Position or length in a video", f"{_most(library_contract.Report, 'position'):,} s", "`invalid-argument`"
     yield "Page of a library list", f"{_most(library_contract.ContinueWatching, 'limit')}", "`invalid-argument`"
     yield "Episodes in one `library.title`", f"{library.queries.ITEMS:,}", "the first ones are shown"
@@ -199,6 +244,8 @@ def _whose(code: str) -> str:
         return "any command"
     if code in QUERY_ERRORS:
         return "any query"
+    if len(named) > FUNCTIONS_NAMED:
+        return f"most functions of {', '.join(sorted({name.partition('.')[0] + '`' for name in named}))}"
     return ", ".join(named)
 
 
@@ -274,6 +321,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "limits": limits_table,
     "settings": lambda: settings_table(settings.Common),
     "service-settings": lambda: settings_table(settings.ServiceSettings, beyond=settings.Common),
+    "parties-settings": lambda: settings_table(party_settings.PartiesSettings, beyond=settings.ServiceSettings),
     "gateway-settings": lambda: settings_table(Settings, beyond=settings.Common),
     "issuers": issuers_table,
     "commands": commands_table,

@@ -6,7 +6,7 @@ import itertools
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,7 +32,9 @@ ACTIVE = 250
 """Parties that are going on at the same time."""
 SETTLE_SECONDS = 60.0
 
+COPY = "copy"
 Statement = tuple[str, tuple[Any, ...]]
+"""With its arguments; of a copy, the table, the rows and its columns."""
 
 
 class Replayed(msgspec.Struct):
@@ -51,6 +53,13 @@ class Recorder:
 
     def transaction(self) -> Any:
         return self._db.transaction()
+
+    async def copy_records_to_table(
+        self, table_name: str, *, records: Iterable[Sequence[Any]], columns: Sequence[str]
+    ) -> str:
+        rows = list(records)
+        self.statements.append((COPY, (table_name, rows, columns)))
+        return await self._db.copy_records_to_table(table_name, records=rows, columns=columns)
 
     async def execute(self, query: str, *arguments: Any) -> str:
         self._write_down(query, arguments)
@@ -175,7 +184,11 @@ async def _upserted(opened: Stores, url: str, batches: Sequence[Sequence[Stateme
         for batch in batches:
             async with db.transaction():
                 for query, arguments in batch:
-                    await db.execute(query, *arguments)
+                    if query == COPY:
+                        table, rows, columns = arguments
+                        await db.copy_records_to_table(table, records=rows, columns=columns)
+                    else:
+                        await db.execute(query, *arguments)
         return time.perf_counter() - begun
 
 

@@ -1,6 +1,6 @@
 """What a service would have written to its streams: commits by its own decider, without a server."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,13 +25,17 @@ class Recording:
         self._times: dict[Key, datetime] = {}
         self.now: datetime = NOW
 
-    def tell(self, command: Command, by: str, after: float = 1.0, id: str = "") -> list[Event]:
+    def tell(
+        self, command: Command, by: str, after: float = 1.0, id: str = "", ambient: Mapping[str, Any] | None = None
+    ) -> list[Event]:
         """Carry out *command*, *after* seconds after the one before; refusals pass.
 
         As on the spine, an aggregate's time never runs behind its last fact.
         """
         self.now += timedelta(seconds=after)
-        context = Context(actor=by, now=self.now, command_id=id or f"{len(self.commits):026d}")
+        context = Context(
+            actor=by, now=self.now, command_id=id or f"{len(self.commits):012d}-told", secret="5ec4e7", ambient=ambient or {}
+        )
         (key,) = command.keys(context)
         context = replace(context, now=max(self.now, self._times.get(key, self.now)))
         state = self._states.get(key, self.decider.initial)
@@ -49,6 +53,24 @@ class Recording:
             if event.telemetry:
                 self.heartbeats.append(self._commit(len(self.heartbeats) + 1, key, 0, [event], context))
         return events
+
+    def state(self, key: Key) -> Any:
+        """What the rules know of an aggregate after all that."""
+        return self._states[key]
+
+    def say(self, key: Key, *events: Event, by: str = "", after: float = 1.0) -> Commit:
+        """Have these happen without asking a rule; telemetry as a commit of its own stream."""
+        self.now += timedelta(seconds=after)
+        context = Context(actor=by, now=self.now, command_id=f"said-{len(self.commits)}-{len(self.heartbeats)}")
+        if events[0].telemetry:
+            self.heartbeats.append(self._commit(len(self.heartbeats) + 1, key, 0, events, context))
+            return self.heartbeats[-1]
+        first = self._versions.get(key, 0) + 1
+        self._states[key] = self.decider.fold(events, self._states.get(key, self.decider.initial))
+        self._versions[key] = first + len(events) - 1
+        self._times[key] = self.now
+        self.commits.append(self._commit(len(self.commits) + 1, key, first, events, context))
+        return self.commits[-1]
 
     def kept_heartbeats(self) -> list[Commit]:
         """What the compacted stream has left: the last of each slot."""

@@ -37,6 +37,9 @@ CROWD = 8
 GATHER_SECONDS = 0.004
 TIMER_SECONDS = 0.25
 NOWHERE = (-1, -1)
+"""From where a notice starts after which every live query looks anew."""
+LARGEST_NOTICE = 128 * 1024
+"""Characters of topics; a batch that touches more is told as one that may have changed anything."""
 TRANSIENT = frozenset({"unavailable", "timeout", "busy", "internal", "deadline-exceeded"})
 
 TAKE = f"""
@@ -246,11 +249,14 @@ class Runner:
                 await asyncio.sleep(GATHER_SECONDS)
 
     def _note(self, applied: Applied, *, goes_on: bool = True) -> None:
-        """Rows that changed behind the position do not go on from the last notice: every live query looks anew."""
+        """Rows that changed behind the position do not go on from the last notice."""
         start = (self._at[LOG], self._at[TELEMETRY]) if goes_on else NOWHERE
         self._at[applied.source] = applied.end
         end = self._at[LOG], self._at[TELEMETRY]
-        notice = Notice(self._service, self._log.epoch, self._schema, start, end, tuple(sorted(applied.topics)))
+        topics = tuple(sorted(applied.topics))
+        if sum(map(len, topics)) > LARGEST_NOTICE:
+            start, topics = NOWHERE, ()
+        notice = Notice(self._service, self._log.epoch, self._schema, start, end, topics)
         self._last = msgspec.json.encode(notice)
 
     async def _announce(self) -> None:

@@ -1,0 +1,308 @@
+"""Who is in a party, what they are called, and who may not come in."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from events.contracts.party import (
+    Banned,
+    Configured,
+    Excused,
+    HostChanged,
+    Joined,
+    Kicked,
+    Left,
+    MediaChanged,
+    Opened,
+    ProfileChanged,
+    Readied,
+    RoleChanged,
+    SkipVoted,
+    Unbanned,
+    Undone,
+    access_topic,
+    mine_topic,
+)
+from events.log import Commit
+from events.projection import Db
+from parties.projections.facts import Fact, columns, facts_of
+
+# The limit tells the planner that the key finds one row: a plan made while the table is empty serves a whole rebuild.
+LOAD_MEMBERS = """
+    select found.* from unnest($1::text[], $2::text[]) as touched (party_id, uid), lateral (
+        select party_id, uid, role, ready, excused, pardoned, skips, joined_at, position
+          from member where member.party_id = touched.party_id and member.uid = touched.uid limit 1) as found
+"""
+
+LOAD_HOSTS = """
+    select found.* from unnest($1::text[]) as touched (party_id), lateral (
+        select party_id, host from party where party.party_id = touched.party_id limit 1) as found
+"""
+
+REFRESH_MEMBERS = """
+    update member set ready = false, pardoned = false, skips = false
+     where party_id = any($1::text[]) and (ready or pardoned or skips)
+"""
+
+DELETE_MEMBERS = """
+    delete from member using unnest($1::text[], $2::text[]) as gone (party_id, uid)
+     where member.party_id = gone.party_id and member.uid = gone.uid
+"""
+
+SAVE_MEMBERS = """
+    insert into member (party_id, uid, role, ready, excused, pardoned, skips, joined_at, position)
+    select * from unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::bool[], $6::bool[], $7::bool[],
+                         $8::timestamptz[], $9::bigint[])
+    on conflict (party_id, uid) do update
+       set role = excluded.role, ready = excluded.ready, excused = excluded.excused, pardoned = excluded.pardoned,
+           skips = excluded.skips, joined_at = excluded.joined_at, position = excluded.position
+"""
+
+SAVE_PEOPLE = """
+    insert into person (party_id, uid, name, avatar, status, position)
+    select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+    on conflict (party_id, uid) do update
+       set name = excluded.name, avatar = excluded.avatar, status = excluded.status, position = excluded.position
+"""
+
+CHANGE_PEOPLE = """
+    update person
+       set name = coalesce(new.name, person.name), avatar = coalesce(new.avatar, person.avatar),
+           status = coalesce(new.status, person.status), position = new.position
+      from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+           as new (party_id, uid, name, avatar, status, position)
+     where person.party_id = new.party_id and person.uid = new.uid
+"""
+
+SAVE_BANS = """
+    insert into ban (party_id, uid, by, reason, at, position)
+    select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[])
+    on conflict (party_id, uid) do update
+       set by = excluded.by, reason = excluded.reason, at = excluded.at, position = excluded.position
+"""
+
+DELETE_BANS = """
+    delete from ban using unnest($1::text[], $2::text[]) as lifted (party_id, uid)
+     where ban.party_id = lifted.party_id and ban.uid = lifted.uid
+"""
+
+
+class MemberRow(Struct):
+    """A row of `member`, in the order of its columns."""
+
+    party_id: str
+    uid: str
+    role: str
+    ready: bool
+    excused: bool
+    pardoned: bool
+    skips: bool
+    joined_at: datetime
+    position: int
+    """Of the last commit that spoke of this member in person."""
+
+
+class PersonRow(Struct):
+    """A row of `person`, in the order of its columns; null is what stays as it was."""
+
+    party_id: str
+    uid: str
+    name: str | None
+    avatar: str | None
+    status: str | None
+    position: int
+
+
+class Crowd:
+    """The members that a batch speaks of, on their way through it."""
+
+    def __init__(self, hosts: dict[str, str], rows: Iterable[MemberRow]) -> None:
+        self.hosts = hosts
+        """Of the parties that change theirs."""
+        self.rows: defaultdict[str, dict[str, MemberRow | None]] = defaultdict(dict)
+        """By party and uid; None is who is gone."""
+        self.fresh: set[str] = set()
+        """Parties that watch something else than before the batch."""
+        for row in rows:
+            self.rows[row.party_id][row.uid] = row
+
+    def member(self, fact: Fact, uid: str) -> MemberRow | None:
+        """The row that a fact changes; None if there is no such member, for whom it then means nothing."""
+        row = self.rows[fact.party_id].get(uid)
+        if row is not None:
+            row.position = fact.commit.sequence
+        return row
+
+
+async def apply_to_member(db: Db, commits: Sequence[Commit]) -> set[str]:
+    """Load the members whom the batch speaks of, carry each through it, and save who is still there."""
+    facts = facts_of(commits, FOLDS)
+    if not facts:
+        return set()
+    crowd = await _load(db, facts)
+    for fact in facts:
+        FOLDS[type(fact.event)](crowd, fact)
+    await _save(db, crowd)
+    return {topic for fact in facts for topic in _topics(fact)}
+
+
+async def apply_to_person(db: Db, commits: Sequence[Commit]) -> set[str]:
+    """The last name, picture and status count, also after their owner has left."""
+    rows: dict[tuple[str, str], PersonRow] = {}
+    for party_id, commit, _, event in facts_of(commits, (Joined, ProfileChanged)):
+        key = party_id, event.uid
+        if isinstance(event, Joined):
+            rows[key] = PersonRow(party_id, event.uid, event.name, event.avatar, "", commit.sequence)
+            continue
+        row = rows.setdefault(key, PersonRow(party_id, event.uid, None, None, None, 0))
+        row.name = row.name if event.name is None else event.name
+        row.avatar = row.avatar if event.avatar is None else event.avatar
+        row.status = row.status if event.status is None else event.status
+        row.position = commit.sequence
+    whole = [astuple(row) for row in rows.values() if None not in (row.name, row.avatar, row.status)]
+    parts = [astuple(row) for row in rows.values() if None in (row.name, row.avatar, row.status)]
+    if whole:
+        await db.execute(SAVE_PEOPLE, *columns(whole))
+    if parts:
+        await db.execute(CHANGE_PEOPLE, *columns(parts))
+    return set()
+
+
+async def apply_to_ban(db: Db, commits: Sequence[Commit]) -> set[str]:
+    """The last thing that the batch says of somebody counts."""
+    banned: dict[tuple[str, str], tuple[Any, ...]] = {}
+    lifted: set[tuple[str, str]] = set()
+    for party_id, commit, _, event in facts_of(commits, (Banned, Unbanned)):
+        key = party_id, event.uid
+        if isinstance(event, Banned):
+            banned[key] = (*key, event.by, event.reason, event.at, commit.sequence)
+            lifted.discard(key)
+        else:
+            banned.pop(key, None)
+            lifted.add(key)
+    if lifted:
+        await db.execute(DELETE_BANS, *columns(lifted))
+    if banned:
+        await db.execute(SAVE_BANS, *columns(banned.values()))
+    return set()
+
+
+async def _load(db: Db, facts: Sequence[Fact]) -> Crowd:
+    """Nobody need be loaded who joins or goes: that says all there is to say."""
+    handed = {fact.party_id for fact in facts if type(fact.event) is HostChanged}
+    hosts = {row["party_id"]: row["host"] for row in await db.fetch(LOAD_HOSTS, list(handed))} if handed else {}
+    touched = {(fact.party_id, fact.event.uid) for fact in facts if type(fact.event) in CHANGES} | set(hosts.items())
+    rows = await db.fetch(LOAD_MEMBERS, *columns(touched)) if touched else []
+    return Crowd(hosts, (MemberRow(*row) for row in rows))
+
+
+async def _save(db: Db, crowd: Crowd) -> None:
+    """Those whom the batch does not speak of in person first: what it says of the others goes on from there."""
+    here = [astuple(row) for rows in crowd.rows.values() for row in rows.values() if row is not None]
+    gone = [(party_id, uid) for party_id, rows in crowd.rows.items() for uid, row in rows.items() if row is None]
+    if crowd.fresh:
+        await db.execute(REFRESH_MEMBERS, list(crowd.fresh))
+    if gone:
+        await db.execute(DELETE_MEMBERS, *columns(gone))
+    if here:
+        await db.execute(SAVE_MEMBERS, *columns(here))
+
+
+def _topics(fact: Fact) -> Iterable[str]:
+    match fact.event:
+        case Left(uid=uid, private=False) | Joined(uid=uid) | RoleChanged(uid=uid):
+            return (mine_topic(uid),)
+        case Left(uid=uid) | Kicked(uid=uid) | Banned(uid=uid):
+            return mine_topic(uid), access_topic(fact.party_id)
+        case Configured() as event if event.ends():
+            return (access_topic(fact.party_id),)
+    return ()
+
+
+def _opened(crowd: Crowd, fact: Fact) -> None:
+    crowd.hosts[fact.party_id] = fact.event.host
+
+
+def _joined(crowd: Crowd, fact: Fact) -> None:
+    party_id, uid = fact.party_id, fact.event.uid
+    crowd.rows[party_id][uid] = MemberRow(
+        party_id, uid, "member", False, False, False, False, fact.event.at, fact.commit.sequence
+    )
+
+
+def _gone(crowd: Crowd, fact: Fact) -> None:
+    crowd.rows[fact.party_id][fact.event.uid] = None
+
+
+def _role_changed(crowd: Crowd, fact: Fact) -> None:
+    if row := crowd.member(fact, fact.event.uid):
+        row.role = fact.event.role
+
+
+def _host_changed(crowd: Crowd, fact: Fact) -> None:
+    """The old host stays as co-host after handing over, as a member after going missing."""
+    event = fact.event
+    if old := crowd.member(fact, crowd.hosts[fact.party_id]):
+        old.role = "cohost" if event.reason == "handed-over" else "member"
+    if new := crowd.member(fact, event.uid):
+        new.role = "member"
+    crowd.hosts[fact.party_id] = event.uid
+
+
+def _readied(crowd: Crowd, fact: Fact) -> None:
+    """Being ready ends a pardon; being so no longer does not begin a wait."""
+    if row := crowd.member(fact, fact.event.uid):
+        row.ready = fact.event.ready
+        row.pardoned = row.pardoned and not row.ready
+
+
+def _excused(crowd: Crowd, fact: Fact) -> None:
+    row = crowd.member(fact, fact.event.uid)
+    if row and fact.event.reason == "asked":
+        row.excused = fact.event.excused
+    elif row:
+        row.pardoned = fact.event.excused
+
+
+def _skip_voted(crowd: Crowd, fact: Fact) -> None:
+    if row := crowd.member(fact, fact.event.uid):
+        row.skips = fact.event.skip
+
+
+def _watching(crowd: Crowd, fact: Fact) -> None:
+    """Something else is watched: nobody is ready for it yet, and nobody wants to skip it."""
+    if isinstance(fact.event, Undone) and not fact.event.other_media:
+        return
+    crowd.fresh.add(fact.party_id)
+    for row in crowd.rows[fact.party_id].values():
+        if row is not None:
+            row.ready = row.pardoned = row.skips = False
+
+
+def _only_told(crowd: Crowd, fact: Fact) -> None:
+    """Changes nobody's row, but perhaps a right."""
+
+
+CHANGES: dict[type, Callable[[Crowd, Fact], None]] = {
+    RoleChanged: _role_changed,
+    HostChanged: _host_changed,
+    Readied: _readied,
+    Excused: _excused,
+    SkipVoted: _skip_voted,
+}
+"""Those that go on from what a member was."""
+FOLDS: dict[type, Callable[[Crowd, Fact], None]] = {
+    **CHANGES,
+    Opened: _opened,
+    Joined: _joined,
+    Left: _gone,
+    Kicked: _gone,
+    Banned: _gone,
+    MediaChanged: _watching,
+    Undone: _watching,
+    Configured: _only_told,
+}

@@ -1,0 +1,21 @@
+"""What can be asked about watch parties, and who may follow one."""
+
+from events.contracts import party
+from parties.queries.history import timeline
+from parties.queries.lists import list_parties, mine
+from parties.queries.quality import overall_statistics, statistics
+from parties.queries.room import bans, grant, members, queue, state
+
+__all__ = ["QUERIES", "grant"]
+
+QUERIES = {
+    party.State: state,
+    party.Members: members,
+    party.Queue: queue,
+    party.Bans: bans,
+    party.ShowTimeline: timeline,
+    party.ShowStatistics: statistics,
+    party.ShowOverallStatistics: overall_statistics,
+    party.ListParties: list_parties,
+    party.Mine: mine,
+}

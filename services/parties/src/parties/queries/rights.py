@@ -1,0 +1,56 @@
+"""Who may read a party, and how much of it fits into one answer."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from events.messages import Context, Rejected
+from events.projection import Db
+
+T = TypeVar("T")
+
+PAGE_BYTES = 600_000
+"""Of one page: an answer over the bus takes 1 MB at most, and texts of other people's may be long."""
+
+PARTY = """
+    select party.*,
+           (select case when member.uid = party.host then 'host' else member.role end
+              from member where member.party_id = $1 and member.uid = $2) as role,
+           exists (select 1 from ban where ban.party_id = $1 and ban.uid = $2) as banned,
+           (select count(*) from item where item.party_id = $1) as queued,
+           (select count(*) from member where member.party_id = $1 and skips) as skip_votes
+      from party where party.party_id = $1
+"""
+
+
+async def readable(db: Db, party_id: str, context: Context) -> Any:
+    """The party's row, and as `role` what the actor is in it, null for no member. Raise `Rejected`: `no-such-party`,
+    `banned`, `not-a-member`.
+    """
+    row = await db.fetchrow(PARTY, party_id, context.actor)
+    if row is None:
+        raise Rejected("no-such-party")
+    if row["banned"]:
+        raise Rejected("banned")
+    if row["private"] and row["role"] is None:
+        raise Rejected("not-a-member")
+    return row
+
+
+async def of_mine(db: Db, party_id: str, context: Context) -> Any:
+    """The same for what only members may see."""
+    row = await readable(db, party_id, context)
+    if row["role"] is None:
+        raise Rejected("not-a-member")
+    return row
+
+
+def fitting(views: Sequence[T], limit: int) -> list[T]:
+    """The first of them that take up *limit* bytes together; one at least, lest a page lead nowhere."""
+    size = 0
+    for count, view in enumerate(views):
+        size += len(msgspec.json.encode(view))
+        if size > limit:
+            return list(views[: max(count, 1)])
+    return list(views)

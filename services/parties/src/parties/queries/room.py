@@ -1,0 +1,167 @@
+"""What the screen of one party shows, and who may follow it."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from events import cursor
+from events.contracts.party import (
+    LISTED,
+    ROLES,
+    Bans,
+    BansPage,
+    BanView,
+    HoldView,
+    ItemView,
+    LastControl,
+    Members,
+    MembersPage,
+    MemberView,
+    PartyView,
+    Queue,
+    QueuePage,
+    Room,
+    Settings,
+    State,
+)
+from events.cursor import Instant
+from events.definition import Granted
+from events.messages import Context, Rejected
+from events.projection import Db
+from parties.queries.rights import PAGE_BYTES, fitting, of_mine, readable
+
+ROOM_MEMBERS = 100
+ROOM_BYTES = 150_000
+"""Of a room's members, and of its queue: a grant carries missed commits, too."""
+
+MEMBERS = """
+    select member.uid, name, avatar, status, member.uid = party.host as host,
+           case when member.uid = party.host then 'host' else role end as role,
+           ready, excused or pardoned as excused, joined_at, heard.at as seen_at,
+           case when heard.at = audience.at then heard.drift end as drift,
+           case when heard.at = audience.at then heard.state end as sync
+      from member
+      join party using (party_id)
+      join person using (party_id, uid)
+      left join heard using (party_id, uid)
+      left join audience using (party_id)
+     where member.party_id = $1 and (joined_at, member.uid) > ($2, $3)
+     order by joined_at, member.uid
+     limit $4
+"""
+
+QUEUE = """
+    select item, media, media_title, season, episode, case when $3 then source else '' end as source, file_index, by,
+           votes, mine, added_at
+      from item,
+           lateral (select count(*) as votes, coalesce(bool_or(uid = $2), false) as mine
+                      from vote where vote.party_id = item.party_id and vote.item = item.item) as wanted
+     where party_id = $1
+     order by case when $4 then -votes end, place
+"""
+
+BANS = """
+    select ban.uid, coalesce(person.name, '') as name, by, reason, at
+      from ban left join person using (party_id, uid)
+     where ban.party_id = $1 order by at desc, ban.uid
+"""
+
+
+class Seat(NamedTuple):
+    """A place in the order of joining."""
+
+    joined_at: Instant
+    uid: str
+
+
+FIRST = Seat(0, "")
+
+
+async def state(db: Db, query: State, context: Context) -> PartyView:
+    return _view(await readable(db, query.party_id, context))
+
+
+async def members(db: Db, query: Members, context: Context) -> MembersPage:
+    after = FIRST if query.cursor is None else cursor.read(query.cursor, Seat)
+    await readable(db, query.party_id, context)
+    found = await _members(db, query.party_id, after, query.limit + 1)
+    page = fitting(found[: query.limit], PAGE_BYTES)
+    return MembersPage(page, cursor.write(_seat(page[-1])) if len(found) > len(page) else None)
+
+
+async def queue(db: Db, query: Queue, context: Context) -> QueuePage:
+    row = await readable(db, query.party_id, context)
+    return QueuePage(fitting(await _queue(db, row, context), PAGE_BYTES))
+
+
+async def bans(db: Db, query: Bans, context: Context) -> BansPage:
+    row = await of_mine(db, query.party_id, context)
+    needs = _settings(row).permissions.people
+    if ROLES.index(row["role"]) < ROLES.index(needs):
+        raise Rejected("not-the-host", action="people", needs=needs)
+    return BansPage([BanView(**ban) for ban in await db.fetch(BANS, query.party_id)])
+
+
+async def grant(db: Db, channel_id: str, context: Context) -> Granted:
+    """Members may do everything on a party's channel; who is none may follow a public one."""
+    row = await readable(db, channel_id, context)
+    if row["closed_at"] is not None:
+        raise Rejected("party-closed")
+    first = fitting(await _members(db, channel_id, FIRST, ROOM_MEMBERS), ROOM_BYTES)
+    room = Room(_view(row), first, fitting(await _queue(db, row, context), ROOM_BYTES))
+    return Granted(
+        may=("follow",) if row["role"] is None else ("follow", "track", "send"),
+        state=room,
+        presence="list" if row["members"] <= LISTED else "count",
+    )
+
+
+async def _members(db: Db, party_id: str, after: Seat, limit: int) -> list[MemberView]:
+    rows = await db.fetch(MEMBERS, party_id, cursor.moment(after.joined_at), after.uid, limit)
+    return [MemberView(**row) for row in rows]
+
+
+async def _queue(db: Db, row: Any, context: Context) -> list[ItemView]:
+    """In the order in which the items come. Sources are for members."""
+    by_votes = _settings(row).queue_order == "votes"
+    items = await db.fetch(QUEUE, row["party_id"], context.actor, row["role"] is not None, by_votes)
+    return [ItemView(**item) for item in items]
+
+
+def _seat(member: MemberView) -> Seat:
+    return Seat(cursor.instant(member.joined_at), member.uid)
+
+
+def _settings(row: Any) -> Settings:
+    return msgspec.json.decode(row["settings"], type=Settings)
+
+
+def _view(row: Any) -> PartyView:
+    return PartyView(
+        party_id=row["party_id"],
+        title=row["title"],
+        media=row["media"],
+        media_title=row["media_title"],
+        season=row["season"],
+        episode=row["episode"],
+        source=row["source"] if row["role"] is not None else "",
+        file_index=row["file_index"],
+        host=row["host"],
+        private=row["private"],
+        locked=row["locked"],
+        settings=_settings(row),
+        playing=row["playing"],
+        position=row["media_seconds"],
+        rate=row["rate"],
+        at=row["media_at"],
+        hold=msgspec.json.decode(row["hold"], type=HoldView) if row["hold"] is not None else None,
+        last=LastControl(row["last_what"], row["last_by"], row["last_at"]) if row["last_what"] is not None else None,
+        members=row["members"],
+        queued=row["queued"],
+        skip_votes=row["skip_votes"],
+        host_missing_since=row["missing_since"],
+        opened_at=row["opened_at"],
+        closes_at=row["closes_at"],
+        closed_at=row["closed_at"],
+        closed_because=row["closed_because"],
+    )

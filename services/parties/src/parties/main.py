@@ -6,6 +6,7 @@ from events.contracts import party
 from events.service import Service, run
 from events.settings import load
 from parties import queries
+from parties.ambient import Ambient
 from parties.decider import decider
 from parties.limits import Limits, charging
 from parties.projections import PASSING, PROJECTIONS
@@ -23,6 +24,7 @@ def service(rules: Rules, limits: Limits) -> Service:
         queries=queries.QUERIES,
         grants={"party": queries.grant},
         schema=Path(__file__).with_name("schema.sql"),
+        observer=Ambient,
         passing=PASSING,
         charges=charging(limits),
     )

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import uvloop
 from rich.console import Console
 
-from bench import commands, fanout, idle, live, profiles, rebuild
+from bench import commands, fanout, idle, live, profiles, rebuild, room
 from bench.options import Options
 from bench.report import Report
 
@@ -18,6 +18,7 @@ BENCHES: Mapping[str, Bench] = {
     "rebuild": rebuild.run,
     "live": live.run,
     "idle": idle.run,
+    "room": room.run,
 }
 
 

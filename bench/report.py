@@ -52,10 +52,10 @@ class Report:
         self.figures[name] = spread.median
         self.rows.append(Row(name, spread, aim))
 
-    def ratio(self, peer: str, spread: Spread, aim: Aim | None = None) -> None:
-        """How many times better than *peer* ours is."""
+    def ratio(self, peer: str, spread: Spread, aim: Aim | None = None, words: str = "") -> None:
+        """How many times better than *peer* ours is; *words* say it where a peer's name is not enough."""
         self.ratios[peer] = spread.median
-        self.rows.append(Row(f"times better than {peer}", spread, aim))
+        self.rows.append(Row(words or f"times better than {peer}", spread, aim))
 
     def besides(self, what: str, spread: Spread) -> None:
         """Something worth knowing that the JSON line does not tell."""

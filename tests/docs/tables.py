@@ -16,7 +16,7 @@ from typer.core import TyperGroup, TyperOption
 
 import library.decider
 import library.queries
-from events import handle, jetstream, quotas, readmodel, runner, serving, settings, telemetry, timers, vault
+from events import ambient, handle, jetstream, quotas, readmodel, runner, serving, settings, telemetry, timers, vault
 from events.contracts import CONTRACTS
 from events.contracts import library as library_contract
 from events.contracts import party as party_contract
@@ -82,6 +82,7 @@ def service_limits() -> Iterator[Row]:
     yield "Time for one query's SQL", f"{readmodel.QUERY_SECONDS:.0f} s", "`unavailable`"
     yield "Database connections for queries per replica", f"{readmodel.POOL}", "the others wait their turn"
     yield "Timers sent at once", "100", f"the rest in the next {timers_pause()} ms"
+    yield "Parties concluded about in one second", f"{ambient.LOOKED_AT}", "with more of them active, they take turns"
     yield "Keys of people in memory", f"{vault.REMEMBERED:,}, {vault.FRESH_FOR:.0f} s", "read again from the vault"
     yield "Presence bucket", _size(presence), "the oldest rosters go and are written again"
     yield "Log file of a process on one machine", f"{child._LOG_LIMIT // 1_000_000} MB", "moved to `<name>.log.1`"
@@ -284,7 +285,7 @@ def frames_table(frames: Iterable[type[msgspec.Struct]]) -> str:
 def functions_table() -> str:
     functions = Catalogue().functions.values()
     rows = [
-        (f"`{function.name}`", "query" if function.is_query else "command", _first(function.type.__doc__))
+        (f"`{function.name}`", function.kind, _first(function.type.__doc__))
         for function in functions
     ]
     return table(("function", "kind", "meaning"), rows)

@@ -1,7 +1,7 @@
 """Whatever happens to parties, the rows say the same as the rules' own state, and do not depend on the batches."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -15,6 +15,7 @@ from tests.integration.recording import Recording, cut
 
 from events.contracts.party import (
     CHANNEL,
+    SYNC_KEPT,
     Appoint,
     Ban,
     ChangeMedia,
@@ -159,7 +160,7 @@ async def test_however_the_log_is_cut_the_rows_are_the_same(model: ReadModel, se
 
 
 async def _says_what_the_rules_know(model: ReadModel, id: str, party: Party) -> None:
-    row = await model.reader.fetchrow("select * from party where party_id = $1", id)
+    (row,) = await model.reader.fetch("select * from party where party_id = $1", id)
     assert (row["host"], row["title"], row["private"], row["locked"]) == (
         party.host, party.title, party.private, party.locked,
     )  # fmt: skip
@@ -242,9 +243,10 @@ samples = st.lists(
 async def test_however_telemetry_is_cut_the_rows_are_the_same(
     model: ReadModel, samples: list[tuple[str, float, dict[str, Sample]]]
 ) -> None:
-    story, at = new_story(), NOW
+    story, at, newest = new_story(), NOW, NOW - timedelta(days=1)
     for id, after, members in samples:
         at += timedelta(seconds=after)
+        newest = max(newest, at)
         present = len(members)
         story.say(CHANNEL.key(id), Sampled(at=at, position=1.0, playing=True, present=present, members=members))
     found = []
@@ -254,14 +256,15 @@ async def test_however_telemetry_is_cut_the_rows_are_the_same(
         found.append(await model.same())
 
     assert found[0] == found[1] == found[2]
-    newest = max((commit.events[0].at for commit in story.heartbeats), default=datetime.now(UTC))
-    kept = {commit.sequence for commit in story.heartbeats if newest - commit.events[0].at <= timedelta(hours=6)}
+    events = {commit.sequence: event for commit in story.heartbeats for event in commit.events}
+    kept = {
+        position: event
+        for position, event in events.items()
+        if isinstance(event, Sampled) and newest - event.at <= SYNC_KEPT
+    }
     rows = await model.reader.fetch("select position from sync_sample")
-    members = await model.reader.fetch("select position, uid from sync_member")
-    assert {row["position"] for row in rows} == kept
-    assert {tuple(row) for row in members} == {
-        (commit.sequence, uid)
-        for commit in story.heartbeats
-        if commit.sequence in kept
-        for uid in commit.events[0].members
+    people = await model.reader.fetch("select position, uid from sync_member")
+    assert {row["position"] for row in rows} == kept.keys()
+    assert {tuple(row) for row in people} == {
+        (position, uid) for position, event in kept.items() for uid in event.members
     }

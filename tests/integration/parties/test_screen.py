@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.integration.parties.stories import ANA, BOB, CYD, P, asking, joined, opened
@@ -33,7 +34,7 @@ from events.messages import Rejected
 from events.testing import NOW
 from parties.queries.room import state
 
-ANIME = {
+ANIME: dict[str, Any] = {
     "title": "Watching Attack on Titan S1E1 Together",
     "media": "aot-season-1",
     "media_title": "Attack on Titan",
@@ -41,7 +42,13 @@ ANIME = {
     "source": "https://example.com/video.mp4",
     "name": "AnimeFan99",
 }
-RAFFI = {"media": "tt1234567", "season": 1, "episode": 2, "source": "magnet:?xt=urn:btih:c0ffee", "file_index": 3}
+RAFFI: dict[str, Any] = {
+    "media": "tt1234567",
+    "season": 1,
+    "episode": 2,
+    "source": "magnet:?xt=urn:btih:c0ffee",
+    "file_index": 3,
+}
 
 
 async def seen(model: ReadModel, story: Recording, by: str = ANA) -> PartyView:

@@ -1,6 +1,10 @@
 """What can be asked about watch parties, and who may follow one."""
 
+from collections.abc import Mapping
+
 from events.contracts import party
+from events.definition import Answering
+from events.messages import Query
 from parties.queries.history import timeline
 from parties.queries.lists import list_parties, mine
 from parties.queries.quality import overall_statistics, statistics
@@ -8,7 +12,7 @@ from parties.queries.room import bans, grant, members, queue, state
 
 __all__ = ["QUERIES", "grant"]
 
-QUERIES = {
+QUERIES: Mapping[type[Query], Answering] = {
     party.State: state,
     party.Members: members,
     party.Queue: queue,

@@ -17,14 +17,15 @@ FRESH = "1 minute"
 
 LISTED = f"""
     with page as (
-        select party.*, viewers
+        select party.*, there.viewers
           from party
           left join audience using (party_id),
-               lateral (select case when audience.at > $1 - interval '{FRESH}' then audience.viewers else 0 end
-                            as viewers) as there
+               lateral (select case when audience.at > $1::timestamptz - interval '{FRESH}' then audience.viewers
+                                    else 0 end as viewers) as there
          where not private and closed_at is null and ($2::text is null or search @@ $2::text::tsquery)
-           and (viewers < $3 or viewers = $3 and (opened_at < $4 or opened_at = $4 and party.party_id > $5))
-         order by viewers desc, opened_at desc, party_id
+           and (there.viewers < $3 or there.viewers = $3
+                and (opened_at < $4 or opened_at = $4 and party.party_id > $5))
+         order by there.viewers desc, opened_at desc, party.party_id
          limit $6)
     select page.party_id, title, media, media_title, season, episode, host, coalesce(person.name, '') as host_name,
            members, viewers, locked, playing, opened_at

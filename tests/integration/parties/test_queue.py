@@ -1,0 +1,109 @@
+import pytest
+from tests.integration.parties.stories import ANA, BOB, CYD, P, Q, asking, joined, opened
+from tests.integration.readmodels import ReadModel
+from tests.integration.recording import Recording
+
+from events.contracts.party import (
+    Configure,
+    Dequeue,
+    Enqueue,
+    ItemView,
+    Leave,
+    MoveItem,
+    Next,
+    Queue,
+    Queued,
+    QueuedItem,
+    Vote,
+)
+from parties.queries.room import queue
+
+
+def enqueued(story: Recording, *media: str, by: str = ANA) -> list[str]:
+    """Their ids."""
+    found = []
+    for one in media:
+        (event,) = story.tell(Enqueue(party_id=P, media=one), by=by)
+        assert isinstance(event, Queued)
+        found.append(event.item)
+    return found
+
+
+async def seen(model: ReadModel, story: Recording, by: str = ANA) -> list[ItemView]:
+    await model.empty()
+    await model.apply(story.commits)
+    return (await queue(model.reader, Queue(party_id=P), asking(by))).items
+
+
+@pytest.fixture
+def story(story: Recording) -> Recording:
+    opened(story)
+    joined(story, BOB)
+    return story
+
+
+async def test_an_item_is_shown_as_it_was_queued(model: ReadModel, story: Recording) -> None:
+    wish = Enqueue(
+        party_id=P, media="tt1234567", media_title="Title", season=1, episode=2, source="magnet:?xt=1", file_index=3
+    )
+    (event,) = story.tell(wish, by=BOB)
+    assert isinstance(event, Queued)
+    (item,) = await seen(model, story)
+
+    assert item == ItemView(
+        item=QueuedItem(event.item).item, media="tt1234567", media_title="Title", season=1, episode=2,
+        source="magnet:?xt=1", file_index=3, by=BOB, votes=0, mine=False, added_at=story.now,
+    )  # fmt: skip
+    assert [shown.source for shown in await seen(model, story, CYD)] == [""]
+
+
+async def test_items_come_in_the_order_into_which_they_were_put(model: ReadModel, story: Recording) -> None:
+    one, two, three, four = enqueued(story, "tt1", "tt2", "tt3", "tt4")
+    story.tell(MoveItem(party_id=P, item=four, before=two), by=ANA)
+    story.tell(MoveItem(party_id=P, item=one), by=ANA)
+    story.tell(Dequeue(party_id=P, item=two), by=ANA)
+
+    assert [item.item for item in await seen(model, story)] == [four, three, one]
+    story.tell(Next(party_id=P), by=ANA)
+    assert [item.item for item in await seen(model, story)] == [three, one]
+
+
+async def test_votes_are_counted_and_ones_own_are_marked(model: ReadModel, story: Recording) -> None:
+    one, two = enqueued(story, "tt1", "tt2")
+    for uid in (ANA, BOB):
+        story.tell(Vote(party_id=P, item=two), by=uid)
+    story.tell(Vote(party_id=P, item=one), by=BOB)
+    story.tell(Vote(party_id=P, item=one, up=False), by=BOB)
+
+    assert [(item.votes, item.mine) for item in await seen(model, story, ANA)] == [(0, False), (2, True)]
+    assert [(item.votes, item.mine) for item in await seen(model, story, CYD)] == [(0, False), (2, False)]
+    story.tell(Leave(party_id=P), by=BOB)
+    assert [item.votes for item in await seen(model, story)] == [0, 1]
+
+
+async def test_a_party_that_lets_votes_decide_shows_what_they_decided(model: ReadModel, story: Recording) -> None:
+    one, two, three = enqueued(story, "tt1", "tt2", "tt3")
+    story.tell(Vote(party_id=P, item=three), by=BOB)
+    added = await seen(model, story)
+    story.tell(Configure(party_id=P, queue_order="votes"), by=ANA)
+
+    assert [item.item for item in added] == [one, two, three]
+    assert [item.item for item in await seen(model, story)] == [three, one, two]
+
+
+async def test_nothing_is_left_of_the_votes_for_what_is_gone(model: ReadModel, story: Recording) -> None:
+    one, two = enqueued(story, "tt1", "tt2")
+    for item in (one, two):
+        story.tell(Vote(party_id=P, item=item), by=BOB)
+    story.tell(Dequeue(party_id=P, item=one), by=ANA)
+    await model.apply(story.commits)
+
+    assert [row["item"] for row in await model.reader.fetch("select item from vote")] == [two]
+
+
+async def test_queues_do_not_meet(model: ReadModel, story: Recording) -> None:
+    opened(story, Q)
+    enqueued(story, "tt1")
+    story.tell(Enqueue(party_id=Q, media="tt2"), by=ANA)
+
+    assert [item.media for item in await seen(model, story)] == ["tt1"]

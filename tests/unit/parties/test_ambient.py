@@ -630,7 +630,8 @@ def test_a_large_party_is_sampled_less_often() -> None:
     members = room.given(*evening.events).state().members
     evening.at = 20
     taken = samples(evening, 80, fine(*members))
-    assert 2 <= len(taken) <= 4
+    assert [(b.at - a.at).total_seconds() for a, b in pairwise(taken)] == [20.0] * (len(taken) - 1)
+    assert 3 <= len(taken) <= 4
     assert all(len(sampled.members) == 100 for sampled in taken)
 
 

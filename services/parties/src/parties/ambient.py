@@ -92,7 +92,7 @@ class Notes:
         "judged",
         "present",
         "retold_at",
-        "sampled_at",
+        "sample_at",
         "summary",
         "told",
         "troubled",
@@ -112,7 +112,7 @@ class Notes:
         """Who was there when everybody was last told of everybody."""
         self.retold_at = now - RETOLD_SECONDS
         # Parties take their samples at different times, also after another replica has begun to lead.
-        self.sampled_at = now - SAMPLED_SECONDS * (crc32(party_id.encode()) % 100) / 100
+        self.sample_at = now + SAMPLED_SECONDS * (crc32(party_id.encode()) % 100) / 100
         self.counted: dict[str, tuple[int, int]] = {}
         """Stalls and seeks up to the sample before."""
         self.asked: dict[type[PartyCommand], tuple[PartyCommand, float]] = {}
@@ -327,9 +327,9 @@ class Look:
     def samples(self, key: Key) -> Iterator[Sampling]:
         """How the members were at this moment, now and then."""
         notes, now = self._notes, self._now
-        if not notes.views or now - notes.sampled_at < max(SAMPLED_SECONDS, len(notes.views) / ROWS_PER_SECOND):
+        if not notes.views or now < notes.sample_at:
             return
-        notes.sampled_at = now
+        notes.sample_at = now + max(SAMPLED_SECONDS, len(notes.views) / ROWS_PER_SECOND)
         yield Sampling(
             key,
             Sampled(

@@ -109,6 +109,7 @@ class TestAnimeRooms:
         async with signed_in(system, "AnimeFan99", "Viewer123", "Stranger") as (host, viewer, stranger):
             opened = await host.call("party.open", **EPISODE, private=True)
             party_id, key = opened["value"]["party_id"], opened["value"]["key"]
+            assert (await value(host, "party.state", opened, party_id=party_id))["private"]
             assert len(key) == 6
             assert key.isdigit()
             assert await refused(stranger, "party.join", party_id=party_id) == "key-needed"

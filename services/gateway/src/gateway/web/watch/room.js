@@ -318,7 +318,10 @@ export class Room {
   }
 
   #synced({ members = {}, in_sync, present, drift_p95 }) {
-    for (const [uid, [drift, state, rtt]] of Object.entries(members)) this.sync.set(uid, { drift, state, rtt });
+    for (const [uid, told] of Object.entries(members)) {
+      if (told === null) this.sync.delete(uid); // no longer there
+      else this.sync.set(uid, { drift: told[0], state: told[1], rtt: told[2] });
+    }
     this.summary = { in_sync, present, drift_p95 };
     this.#emit("sync");
   }

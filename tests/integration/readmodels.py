@@ -53,7 +53,6 @@ async def read_model(service: Service, servers: Embedded) -> AsyncIterator[ReadM
     owner = await asyncpg.connect(dsn, server_settings={"role": f"{service.name}_owner"})
     async with owner.transaction():
         await schema.create(owner, service.name, name, service.sql)
-        await owner.execute("insert into checkpoint (source, epoch, sequence) values ('log', 'k3f9', 0)")
     writer, reader = [
         await asyncpg.connect(dsn, server_settings={"role": f"{service.name}_{role}", "search_path": name})
         for role in ("writer", "reader")

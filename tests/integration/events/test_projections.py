@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -32,10 +33,11 @@ from tests.ledger import (
 from tests.wait import eventually
 
 from events.bus import Bus, Msg, TimedOut, Unavailable
+from events.definition import Service
 from events.handle import Aggregates
 from events.log import Commit, Hole
 from events.memory import MemoryLog
-from events.messages import Command, Fault, Notice
+from events.messages import Command, Fault, Notice, Position
 from events.projection import LOG, Batches, Db, Fenced, Projection
 from events.service import Replica, replica
 from events.vault import MemoryKeys, Vault
@@ -303,13 +305,38 @@ async def test_read_models_of_another_log_are_refused(model: ReadModel) -> None:
 
 
 @asynccontextmanager
-async def service(servers: Embedded) -> AsyncIterator[tuple[Replica, Client]]:
+async def service(servers: Embedded, of: Service = SERVICE) -> AsyncIterator[tuple[Replica, Client]]:
     bus = await Bus.connect(servers.nats_url("gateway"), "gateway")
     try:
-        async with replica(SERVICE, settings(servers, secrets.token_hex(4))) as running:
+        async with replica(of, settings(servers, secrets.token_hex(4))) as running:
             yield running, Client(bus)
     finally:
         await bus.close()
+
+
+async def test_a_batch_that_touches_too_much_to_be_told_may_have_changed_anything(house: Embedded) -> None:
+    id = secrets.token_hex(6)
+    told: list[Notice] = []
+
+    async def hear(msg: Msg) -> None:
+        told.append(msgspec.json.decode(msg.data, type=Notice))
+
+    async def touches_all(db: Db, commits: Sequence[Commit]) -> set[str]:
+        mine = [commit for commit in commits if commit.key.id == id]
+        return {f"account:{n:030}" for n in range(40_000)} if mine else set()
+
+    everywhere = replace(SERVICE, projections=(*PROJECTIONS, Projection("everywhere", touches_all)))
+    async with service(house, everywhere) as (_, client):
+        await client.bus.subscribe("changed.*", hear)
+        last = await client.call(Open(account_id=id))
+        assert await client.balance(id, last.position) == 0
+        await eventually(lambda: any(_is_about(notice, last.position) for notice in told))
+    (notice, *_) = (notice for notice in told if _is_about(notice, last.position))
+    assert (notice.topics, notice.start < (0, 0)) == ((), True)
+
+
+def _is_about(notice: Notice, position: str) -> bool:
+    return notice.end[0] == Position.parse(position).sequence
 
 
 async def test_an_operator_marks_a_parked_key_and_it_comes_back(house: Embedded) -> None:

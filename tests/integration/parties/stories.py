@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 P, Q = "p" * 16, "q" * 16
 KEY = "271828"
+EPOCH = "k3f9"
+"""Of the log whose commits these are."""
 ANA, BOB, CYD, DAN = "ana", "bob", "cyd", "dan"
 SYSTEM = "system:parties"
 

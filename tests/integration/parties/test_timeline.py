@@ -78,7 +78,7 @@ async def test_lines_of_one_commit_share_its_position_in_the_log(model: ReadMode
     positions = [Position.parse(line.position) for line in (await seen(model, story)).happened]
 
     assert [position.sequence for position in positions] == [2, 1, 1]
-    assert {(position.context, position.epoch) for position in positions} == {("parties", "k3f9")}
+    assert {(position.context, position.epoch) for position in positions} == {("parties", EPOCH)}
 
 
 async def test_people_are_named_as_they_were_last_called_here(model: ReadModel, story: Recording) -> None:

@@ -3,7 +3,20 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.integration.parties.stories import ANA, BOB, CYD, SYSTEM, P, Q, asking, every_page, joined, opened, sampled
+from tests.integration.parties.stories import (
+    ANA,
+    BOB,
+    CYD,
+    EPOCH,
+    SYSTEM,
+    P,
+    Q,
+    asking,
+    every_page,
+    joined,
+    opened,
+    sampled,
+)
 from tests.integration.readmodels import ReadModel
 from tests.integration.recording import Recording
 

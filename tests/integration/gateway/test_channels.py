@@ -11,7 +11,7 @@ from tests.wait import eventually
 
 from events.bus import Bus
 from events.contracts import party
-from gateway import limits
+from gateway import channels, limits
 from gateway.main import Running, gateway
 from ops.embedded import Embedded
 
@@ -43,6 +43,49 @@ async def test_followers_get_each_commit_once_and_in_order(running: Running, pee
         await peer.commit(room, played(number), played(number + 0.5))
     for client in clients:
         assert await positions(client, 10) == [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5]
+
+
+async def test_what_comes_while_a_large_channel_rests_is_told_afterwards_in_order(
+    running: Running, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if it took very long to tell these two: whatever follows the first event waits, and arrives together.
+    monkeypatch.setattr(channels, "REST_FROM", 0.0)
+    monkeypatch.setattr(channels, "rest_of", lambda took: 0.2)
+    room = peer.room()
+    ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
+    for client in (ada, ben):
+        await client.ask("follow", channel=channel(room))
+    for number in range(1, 31):
+        await peer.commit(room, played(number))
+    assert await positions(ada, 30) == await positions(ben, 30) == [float(number) for number in range(1, 31)]
+    for number in range(1, 4):
+        await ada.ask("send", channel=channel(room), event="chat", data=number)
+        await ben.ask("send", channel=channel(room), event="chat", data=number, self=True)
+    assert [(await ada.expect(op="message"))["data"] for _ in range(3)] == [1, 2, 3]
+    assert [(await ben.expect(op="message"))["data"] for _ in range(6)] == [1, 1, 2, 2, 3, 3]
+
+
+async def test_leaving_while_a_channel_rests(
+    running: Running, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "REST_FROM", 0.0)
+    monkeypatch.setattr(channels, "rest_of", lambda took: 0.2)
+    room = peer.room()
+    ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
+    for client in (ada, ben):
+        await client.ask("follow", channel=channel(room))
+    for number in range(1, 4):
+        await peer.commit(room, played(number))
+    await ada.ask("unfollow", channel=channel(room))
+    assert await positions(ben, 3) == [1, 2, 3]
+    before = len([frame for frame in ada.inbox if frame["op"] == "event"])
+    await ben.ask("unfollow", channel=channel(room))
+    await eventually(lambda: running.desk.channels.followers(channel(room)) == 0)
+    followed = await ada.ask("follow", channel=channel(room))
+    assert followed["state"] == {"commits": 3}
+    await peer.commit(room, played(4))
+    told = await positions(ada, before + 1)
+    assert (told[:before], told[before:]) == ([1, 2, 3][:before], [4])
 
 
 async def test_what_happens_while_the_right_is_asked_for(running: Running, peer: Peer, connect: Connect) -> None:

@@ -127,6 +127,32 @@ def test_duplicates_are_dropped() -> None:
     assert heard() == [b"4"]
 
 
+def test_what_arrives_together_is_told_in_one_piece() -> None:
+    line = on_the_line()
+    _, heard = follower(line, 3)
+    line.offer(item(4), item(4), item(5), item(6))
+    assert heard() == [b"456"]
+
+
+def test_a_piece_ends_before_a_gap() -> None:
+    line = on_the_line()
+    _, heard = follower(line, 3)
+    line.offer(item(4), item(6), item(7))
+    assert heard() == [b"4"]
+    line.mend([item(5)], 5)
+    assert b"".join(heard()) == b"567"
+
+
+def test_who_is_ahead_is_told_the_rest_of_a_piece() -> None:
+    line = on_the_line()
+    _, first = follower(line, 3)
+    second, heard = newcomer(line)
+    line.admit(second, 5, b"hello45")
+    heard()
+    line.offer(item(4), item(5), item(6))
+    assert (first(), heard()) == ([b"456"], [b"6"])
+
+
 def test_a_gap_holds_everything_back_until_it_is_mended() -> None:
     line = on_the_line()
     _, heard = follower(line, 3)
@@ -177,6 +203,15 @@ def test_a_right_that_ends_is_the_last_thing_told() -> None:
     assert ada_heard() == [b"4", b"ended kicked"]
     assert ben_heard() == [b"4", b"5"]
     assert ada not in line
+
+
+def test_a_right_that_ends_inside_a_piece_is_the_last_thing_told() -> None:
+    line = on_the_line()
+    _, ada_heard = follower(line, 3, "ada")
+    _, ben_heard = follower(line, 3, "ben")
+    line.offer(item(4), item(5, None, Ended("kicked", "ada")), item(6), item(7))
+    assert ada_heard() == [b"45", b"ended kicked"]
+    assert ben_heard() == [b"45", b"67"]
 
 
 def test_a_right_that_ended_inside_a_gap_ends_before_what_comes_later() -> None:
@@ -282,6 +317,7 @@ class Races(RuleBasedStateMachine):
         super().__init__()
         self.line = on_the_line()
         self.stored: list[Item] = []
+        self.arriving: list[Item] = []
         self.waiting: list[tuple[Member, Callable[[], list[bytes]], int]] = []
         self.in_: list[tuple[Callable[[], list[bytes]], int]] = []
 
@@ -292,8 +328,12 @@ class Races(RuleBasedStateMachine):
     @rule(copies=st.integers(0, 2))
     def commit(self, copies: int) -> None:
         self.stored.append(item(self.head + 1))
-        for _ in range(copies):
-            self.line.offer(self.stored[-1])
+        self.arriving += [self.stored[-1]] * copies
+
+    @rule()
+    def arrive(self) -> None:
+        self.line.offer(*self.arriving)
+        self.arriving.clear()
 
     @rule()
     def come(self) -> None:

@@ -1,7 +1,10 @@
 """Channels: who here follows which, what comes in for them from the bus, and how gaps are mended."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import itertools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 
 import structlog
 
@@ -21,6 +24,8 @@ from gateway.tasks import Tasks
 SEQUENCE = "Nats-Sequence"
 PREVIOUS = "Nats-Last-Sequence"
 PATIENCE = 1.0
+REST_FROM, REST_MOST = 0.0005, 0.05
+"""Seconds. What took less than the one needs no rest; no rest is longer than the other."""
 ASK_AGAIN = 5
 
 log = structlog.get_logger("channels")
@@ -47,6 +52,9 @@ class Channel:
         self.subscribed: asyncio.Task[list[Subscription]] | None = None
         self.roster: asyncio.Task[Roster] | None = None
         self.mending: asyncio.Task[None] | None = None
+        self.arrived: list[tuple[bool, Msg]] = []
+        """Commits and casts that are yet to be told."""
+        self.resting: asyncio.TimerHandle | None = None
 
 
 class Channels:
@@ -144,10 +152,10 @@ class Channels:
 
     async def _subscribe(self, channel: Channel) -> list[Subscription]:
         async def on_commit(msg: Msg) -> None:
-            self._on_commit(channel, msg)
+            self._on_arrival(channel, True, msg)
 
         async def on_cast(msg: Msg) -> None:
-            self._on_cast(channel, msg)
+            self._on_arrival(channel, False, msg)
 
         return [
             await self._bus.subscribe(f"live.{channel.kind.context}.{channel.key}", on_commit),
@@ -161,6 +169,8 @@ class Channels:
         metrics.channels.dec()
         if channel.mending is not None:
             channel.mending.cancel()
+        if channel.resting is not None:
+            channel.resting.cancel()
         self._tasks.spawn(self._close(channel))
 
     async def _close(self, channel: Channel) -> None:
@@ -241,22 +251,43 @@ class Channels:
 
     # What comes from the bus.
 
-    def _on_commit(self, channel: Channel, msg: Msg) -> None:
+    def _on_arrival(self, channel: Channel, is_commit: bool, msg: Msg) -> None:
+        channel.arrived.append((is_commit, msg))
+        if channel.resting is None:
+            self._deliver(channel)
+
+    def _deliver(self, channel: Channel) -> None:
+        """Tell what has arrived, then rest for as long as that took: what arrives meanwhile is told in one piece."""
+        begun = time.perf_counter()
+        if channel.resting is not None:
+            channel.resting.cancel()
+        arrived, channel.arrived, channel.resting = channel.arrived, [], None
+        for is_commit, group in itertools.groupby(arrived, key=itemgetter(0)):
+            (self._on_commits if is_commit else self._on_casts)(channel, [msg for _, msg in group])
+        took = time.perf_counter() - begun
+        if took > REST_FROM:
+            channel.resting = asyncio.get_running_loop().call_later(rest_of(took), self._deliver, channel)
+
+    def _on_commits(self, channel: Channel, messages: Sequence[Msg]) -> None:
         if not channel.epoch:
-            channel.early.append(msg)
+            channel.early.extend(messages)
             del channel.early[: -limits.COMMITS_HELD]
             return
-        headers = msg.headers or {}
-        item = channel.kind.item(
-            channel.name, channel.epoch, int(headers[SEQUENCE]), int(headers.get(PREVIOUS, 0)), headers[AT], msg.data
-        )
+        items = [self._item(channel, msg) for msg in messages]
         members = len(channel.line)
-        channel.line.offer(item)
-        _events.inc(members)
-        metrics.sent_bytes.inc(members * len(item.frames))
-        self._tell_who_may_less(channel, item)
+        channel.line.offer(*items)
+        _events.inc(members * len(items))
+        metrics.sent_bytes.inc(members * sum(len(item.frames) for item in items))
+        for item in items:
+            self._tell_who_may_less(channel, item)
         if channel.line.gap:
             self._mend_soon(channel)
+
+    def _item(self, channel: Channel, msg: Msg) -> Item:
+        headers = msg.headers or {}
+        return channel.kind.item(
+            channel.name, channel.epoch, int(headers[SEQUENCE]), int(headers.get(PREVIOUS, 0)), headers[AT], msg.data
+        )
 
     def _tell_who_may_less(self, channel: Channel, item: Item) -> None:
         if item.ends or item.leaves:
@@ -264,13 +295,13 @@ class Channels:
             for uid in {*item.leaves, *(end.uid for end in item.ends)}:
                 self.on_less(channel.name, uid, position)
 
-    def _on_cast(self, channel: Channel, msg: Msg) -> None:
-        sender = (msg.headers or {}).get(SENDER, "")
-        but = channel.members.get(int(sender[len(self._prefix) :])) if sender.startswith(self._prefix) else None
-        frame = frames.text(msg.data)
-        told = channel.line.tell(frame, but)
-        _messages.inc(told)
-        metrics.sent_bytes.inc(told * len(frame))
+    def _on_casts(self, channel: Channel, messages: Sequence[Msg]) -> None:
+        for sender, group in itertools.groupby(messages, key=_sender):
+            said = [frames.text(msg.data) for msg in group]
+            but = channel.members.get(int(sender[len(self._prefix) :])) if sender.startswith(self._prefix) else None
+            told = channel.line.tell(b"".join(said), but)
+            _messages.inc(told * len(said))
+            metrics.sent_bytes.inc(told * sum(map(len, said)))
 
     def _know_epoch(self, channel: Channel, epoch: str) -> None:
         if channel.epoch and channel.epoch != epoch:
@@ -279,8 +310,8 @@ class Channels:
 
     def _take_early(self, channel: Channel) -> None:
         early, channel.early = channel.early, []
-        for msg in early:
-            self._on_commit(channel, msg)
+        if early:
+            self._on_commits(channel, early)
 
     def _on_end(self, member: Member, reason: str) -> None:
         member.write(encode(EndedFrame(channel=member.channel, reason=reason)))
@@ -368,6 +399,8 @@ class Channels:
 
     def _restart(self, channel: Channel, epoch: str = "") -> None:
         """Everybody begins from a fresh state, with an own grant, and is told that something may be missing."""
+        if channel.arrived:
+            self._deliver(channel)  # as of the epoch in which it came
         afresh = epoch != channel.epoch
         channel.epoch = epoch
         for member in channel.line.restart(afresh):
@@ -389,12 +422,25 @@ class Channels:
             pause = min(pause * 2, PATIENCE)
 
 
+def rest_of(took: float) -> float:
+    """Seconds in which a channel gathers what comes, after telling its followers something took so many.
+
+    A few followers are told at once, always; a crowd to which much happens costs half of the gateway's time at most.
+    """
+    return min(took, REST_MOST)
+
+
 def _before(position: str | None) -> str | None:
     """The position just before a commit, so that the commit itself is told again."""
     if position is None:
         return None
     parsed = Position.parse(position)
     return position_text(parsed.context, parsed.epoch, parsed.sequence - 1)
+
+
+def _sender(cast: Msg) -> str:
+    """The socket that is not told of it, see `Channels.sender`; empty if everybody is."""
+    return (cast.headers or {}).get(SENDER, "")
 
 
 def _to_nobody(name: str, uid: str | None, position: str) -> None:

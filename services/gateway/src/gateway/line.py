@@ -1,6 +1,6 @@
 """The order of one channel's commits at this gateway, without I/O: everybody gets each commit once, in sequence."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from events.messages import Ended
@@ -141,15 +141,27 @@ class Line:
             return self.last
         return member.sent if member in self._ahead else 0
 
-    def offer(self, item: Item) -> None:
-        """A commit arrived from the bus: it is delivered, held back, or known already."""
-        if self._held is not None:
-            self._held.append(item)
-        elif item.sequence > self.last:
-            if item.previous > self.last:
-                self._held = [item]
-            else:
-                self._deliver(item)
+    def offer(self, *items: Item) -> None:
+        """Commits arrived from the bus: each is delivered, held back, or known already.
+
+        Those that arrived together and are delivered are written in one piece.
+        """
+        run: list[Item] = []
+        for item in items:
+            last = run[-1].sequence if run else self.last
+            if self._held is not None:
+                self._held.append(item)
+            elif item.sequence > last:
+                if item.previous > last:
+                    self._deliver(run)
+                    self._held, run = [item], []
+                else:
+                    run.append(item)
+                    if item.ends:
+                        # Whoever goes now is told nothing of what comes later.
+                        self._deliver(run)
+                        run = []
+        self._deliver(run)
 
     def tell(self, frame: bytes, but: Member | None = None) -> int:
         """Write what is not part of the order to everybody who was admitted; return about how many."""
@@ -171,7 +183,7 @@ class Line:
         held, self._held = self._held or [], None
         for item in missed:
             if item.sequence > self.last:
-                self._deliver(item)
+                self._deliver((item,))
         self.last = max(self.last, last)
         self._catch_up()
         for item in held:
@@ -205,24 +217,27 @@ class Line:
         for item in held:
             self.offer(item)
 
-    def _deliver(self, item: Item) -> None:
+    def _deliver(self, items: Sequence[Item]) -> None:
+        """Only the last one may end anybody's right."""
+        if not items:
+            return
+        item = items[-1]
         self.last = item.sequence
         if self._opening:
-            self._remember(item)
-        frames = item.frames
+            self._remember(items)
+        frames = b"".join(each.frames for each in items)
         if frames:
             for write in self._live.values():
                 write(frames)
-        if self._ahead:
-            for member in self._ahead:
-                if item.sequence > member.sent:
-                    member.write(frames)
+        for member in self._ahead:
+            if item.sequence > member.sent:
+                member.write(b"".join(each.frames for each in items if each.sequence > member.sent))
         if item.ends:
             self._end(item, [*self._live, *(m for m in self._ahead if item.sequence > m.sent)])
         self._catch_up()
 
-    def _remember(self, item: Item) -> None:
-        self._recent.append(item)
+    def _remember(self, items: Sequence[Item]) -> None:
+        self._recent.extend(items)
         if len(self._recent) > limits.COMMITS_HELD:
             self._recent.clear()
             for member in self._opening:

@@ -105,15 +105,15 @@ class Rights:
                 member.may = right.may
         else:
             right = Right(member.may, self._presences.counted(name), 0.0)
-            self._renew_right(member)
+            self._renew_right(member, limits.RIGHT_SECONDS)
         if wish not in right.may:
             raise Rejected("not-allowed", channel=name)
         return right
 
-    def _renew_right(self, member: Member) -> None:
-        """Ask again in the background once the grant is old: nobody waits, and a lost right is lost soon."""
+    def _renew_right(self, member: Member, seconds: float) -> None:
+        """Ask again in the background once the grant is so old: nobody waits, and a lost right is lost soon."""
         now = asyncio.get_running_loop().time()
-        if now - member.asked > limits.RIGHT_SECONDS:
+        if now - member.asked > seconds:
             member.asked = now
             self._tasks.spawn(self._ask_right_again(member))
 
@@ -145,11 +145,15 @@ class Rights:
         return grant
 
     def known(self, number: int, name: str, wish: str) -> bool:
-        """Whether socket *number* follows the channel and was granted this with it, so that nobody has to be asked."""
+        """Whether socket *number* follows the channel and was granted this with it, so that nobody has to be asked.
+
+        For what everybody does every few seconds and nobody else sees: a right that ends is seen on the channel itself,
+        and asked about only now and then.
+        """
         member = self._channels.members(name).get(number)
         if member is None or wish not in member.may:
             return False
-        self._renew_right(member)
+        self._renew_right(member, limits.REPORT_RIGHT_SECONDS)
         return True
 
     async def check(self, who: Identity, number: int, name: str, wish: str, after: str | None = None) -> None:

@@ -239,7 +239,12 @@ class Server:
         )
 
     async def _read_to(self, newest: int, key: Key, after: int) -> list[Commit]:
-        """What follows *after*. A server that lags behind its leader is asked again, lest the end be missing."""
+        """What follows *after*, if that is not the newest.
+
+        A server that lags behind its leader is asked again, lest the end be missing.
+        """
+        if after >= newest:
+            return []
         for _ in range(READS):
             commits = await self._log.read(key, after)
             if (commits[-1].sequence if commits else after) >= newest:

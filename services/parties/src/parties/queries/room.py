@@ -34,20 +34,23 @@ ROOM_MEMBERS = 100
 ROOM_BYTES = 150_000
 """Of a room's members, and of its queue: a grant carries missed commits, too."""
 
+# Each name is looked up by itself: put together by a plain join, all names of the party would be gone through for each.
 MEMBERS = """
     select member.uid, name, avatar, status, member.uid = party.host as host,
            case when member.uid = party.host then 'host' else role end as role,
            ready, excused or pardoned as excused, joined_at, heard.at as seen_at,
            case when heard.at = audience.at then heard.drift end as drift,
            case when heard.at = audience.at then heard.state end as sync
-      from member
-      join party using (party_id)
-      join person using (party_id, uid)
-      left join heard using (party_id, uid)
-      left join audience using (party_id)
-     where member.party_id = $1 and (joined_at, member.uid) > ($2, $3)
+      from party
+      left join audience using (party_id),
+           lateral (select * from member where party_id = party.party_id and (joined_at, uid) > ($2, $3)
+                     order by joined_at, uid limit $4) as member,
+           lateral (select name, avatar, status from person
+                     where party_id = party.party_id and uid = member.uid limit 1) as person
+      left join lateral (select at, drift, state from heard
+                          where party_id = party.party_id and uid = member.uid limit 1) as heard on true
+     where party.party_id = $1
      order by joined_at, member.uid
-     limit $4
 """
 
 QUEUE = """

@@ -18,6 +18,7 @@ from events.contracts.party import (
 )
 from events.testing import NOW
 from parties.projections import sync
+from parties.queries import quality
 from parties.queries.quality import overall_statistics, statistics
 
 
@@ -78,6 +79,20 @@ async def test_all_parties_of_the_last_hour_are_taken_together(model: ReadModel,
     assert (found.samples, found.members, found.parties) == (3, 2, 2)
     assert found.in_sync == pytest.approx(2 / 3)
     assert found.drift_median == 1.0
+
+
+async def test_of_many_samples_some_stand_for_all_in_quantiles_and_all_are_added_up(
+    model: ReadModel, story: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quality, "ENOUGH", 100)
+    opened(story)
+    for n in range(400):
+        sampled(story, ana=Sample(n / 100, "ahead"), bob=Sample(-n / 100, "behind", stalls=1))
+    found = await of_party(model, story)
+
+    assert (found.samples, found.stalls, found.members, found.in_sync) == (800, 400, 2, 402 / 800)
+    assert found.drift_median == pytest.approx(2.0, abs=0.8)
+    assert found.drift_p95 == pytest.approx(3.8, abs=0.3)
 
 
 async def test_samples_are_kept_for_six_hours(model: ReadModel, story: Recording) -> None:

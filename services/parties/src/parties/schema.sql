@@ -144,7 +144,13 @@ create table sync_sample (
     media_seconds double precision not null,
     playing boolean not null,
     present integer not null,
-    heard integer not null
+    -- Of those in `sync_member`: all, those whose drift counts, and what they come to.
+    heard integer not null,
+    judged integer not null,
+    in_sync integer not null,
+    same_frame integer not null,
+    stalls integer not null,
+    seeks integer not null
 );
 create index sync_sample_of_party on sync_sample (party_id, at);
 create index sync_sample_at on sync_sample (at);

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from events.contracts.party import LIST_TOPIC, SYNC_KEPT, Sampled, sync_topic
+from events.contracts.party import IN_SYNC, LIST_TOPIC, ONE_FRAME, SYNC_KEPT, Sampled, sync_topic
 from events.log import Commit
 from events.projection import Db
 from parties.projections.facts import Fact, columns, facts_of
@@ -30,8 +30,10 @@ SAVE_HEARD = """
 """
 
 SAVE_SAMPLES = """
-    insert into sync_sample (position, party_id, at, media_seconds, playing, present, heard)
-    select * from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::float8[], $5::bool[], $6::int[], $7::int[])
+    insert into sync_sample (position, party_id, at, media_seconds, playing, present, heard, judged, in_sync,
+                             same_frame, stalls, seeks)
+    select * from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::float8[], $5::bool[], $6::int[], $7::int[],
+                         $8::int[], $9::int[], $10::int[], $11::int[], $12::int[])
 """
 
 SAVE_MEMBERS = """
@@ -103,9 +105,26 @@ def _heard(sample: Fact) -> Iterator[Row]:
 
 
 def _sample(sample: Fact) -> Row:
+    """With its sums: over many samples they are then a matter of adding up."""
     event: Sampled = sample.event
-    place = event.at, event.position, event.playing
-    return sample.commit.sequence, sample.party_id, *place, event.present, len(event.members)
+    heard = event.members.values()
+    drifts = [abs(one.drift) for one in heard if one.drift is not None] if event.playing else []
+    # Who buffers while the party plays is not in sync, although nobody can say how far behind.
+    lost = sum(one.drift is None and one.state == "buffering" for one in heard) if event.playing else 0
+    return (
+        sample.commit.sequence,
+        sample.party_id,
+        event.at,
+        event.position,
+        event.playing,
+        event.present,
+        len(heard),
+        len(drifts) + lost,
+        sum(drift <= IN_SYNC for drift in drifts),
+        sum(drift <= ONE_FRAME for drift in drifts),
+        sum(one.stalls for one in heard),
+        sum(one.seeks for one in heard),
+    )
 
 
 def _members(sample: Fact) -> Iterator[Row]:

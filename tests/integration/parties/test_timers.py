@@ -21,7 +21,7 @@ from events.contracts.party import (
     WarnOfExpiry,
 )
 from events.testing import NOW
-from parties.projections.screen import UNHURRIED
+from parties.projections.party import UNHURRIED
 
 
 async def due(model: ReadModel, story: Recording) -> dict[str, datetime]:

@@ -2,8 +2,8 @@
 
 from events.projection import Projection
 from parties.projections.members import apply_to_ban, apply_to_member, apply_to_person
+from parties.projections.party import apply_to_party
 from parties.projections.queue import apply_to_item, apply_to_vote
-from parties.projections.screen import apply_to_party
 from parties.projections.sync import apply_to_sync
 
 PROJECTIONS = (

@@ -34,7 +34,11 @@ class Recording:
         """
         self.now += timedelta(seconds=after)
         context = Context(
-            actor=by, now=self.now, command_id=id or f"{len(self.commits):012d}-told", secret="5ec4e7", ambient=ambient or {}
+            actor=by,
+            now=self.now,
+            command_id=id or f"{len(self.commits):012d}-told",
+            secret="5ec4e7",
+            ambient=ambient or {},
         )
         (key,) = command.keys(context)
         context = replace(context, now=max(self.now, self._times.get(key, self.now)))

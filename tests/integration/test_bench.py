@@ -18,6 +18,7 @@ FIGURES = {
     "rebuild": {"events_per_s", "events_per_s_small"},
     "live": {"p50_ms", "p95_ms"},
     "idle": {"kb_per_socket"},
+    "sync": {"p95_drift_ms", "corrections_per_hour"},
     "room": {
         "joins_per_s",
         "control_p50_ms",
@@ -28,7 +29,12 @@ FIGURES = {
         "cpu_per_1000",
     },
 }
-RATIOS = {"fanout": {"raw"}, "commands": {"eventsourcing", "jetstream"}, "rebuild": {"upsert"}}
+RATIOS = {
+    "fanout": {"raw"},
+    "commands": {"eventsourcing", "jetstream"},
+    "rebuild": {"upsert"},
+    "sync": {"naive_p95_drift", "naive_corrections", "syncplay_p95_drift", "syncplay_corrections"},
+}
 SYNCPLAY = {
     "syncplay_latency",
     "syncplay_latency_p99",

@@ -50,9 +50,13 @@ async def guest(http: aiohttp.ClientSession, name: str = "Ada") -> str:
         return str((await answer.json())["token"])
 
 
+KEY = "271828"
+
+
 async def open_party(host: Client, private: bool = False) -> str:
     """Open one, and wait until everybody can read of it."""
-    answer = await host.call("party.open", title="Film night", media="tt0111161", private=private)
+    key = {"key": KEY} if private else {}
+    answer = await host.call("party.open", title="Film night", media="tt0111161", private=private, **key)
     party = str(answer["value"]["party_id"])
     await host.ask("call", fn="party.state", args={"party_id": party}, after=answer["position"])
     return party
@@ -348,7 +352,7 @@ async def test_a_watch_ends_with_the_right_to_it(connect: Connect, host: Client)
     party = await open_party(host, private=True)
     ben = await connect("Ben")
     assert (await refusal(ben.ask("watch", fn="party.state", args={"party_id": party})))["code"] == "not-a-member"
-    await ben.call("party.join", party_id=party)
+    await ben.call("party.join", party_id=party, key=KEY)
     first = await ben.ask("watch", fn="party.state", args={"party_id": party})
     await ben.call("party.leave", party_id=party)
     await ben.take(lambda f: f.get("id") == first["id"] and f["op"] == "error" and f["error"]["code"] == "not-a-member")
@@ -459,7 +463,7 @@ async def test_following_twice_and_leaving_what_was_not_followed(host: Client) -
 async def test_the_right_to_follow_ends(connect: Connect, host: Client) -> None:
     party = await open_party(host, private=True)
     ben = await connect("Ben")
-    await ben.call("party.join", party_id=party)
+    await ben.call("party.join", party_id=party, key=KEY)
     await ben.ask("follow", channel=f"party:{party}")
     await ben.call("party.leave", party_id=party)
     assert await ben.expect(op="ended") == {"op": "ended", "channel": f"party:{party}", "reason": "left"}

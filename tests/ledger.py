@@ -76,6 +76,7 @@ class _OfAccount(Command, frozen=True):
 
 class Open(_OfAccount, frozen=True):
     function: ClassVar[str] = "account.open"
+    personal: ClassVar[bool] = True
     name: Annotated[str, Meta(max_length=64)] = "Ana"
 
 

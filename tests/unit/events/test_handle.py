@@ -407,6 +407,35 @@ def _waits_for(aggregates: Aggregates, key: Key) -> int:
     return lane.waiting if lane else 0
 
 
+class SlowKeys(MemoryKeys):
+    """Makes a key only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let = asyncio.Event()
+        self.adding = 0
+
+    async def add(self, uid: str, wrapped: bytes) -> bytes:
+        self.adding += 1
+        await self.let.wait()
+        return await super().add(uid, wrapped)
+
+
+async def test_nobody_waits_for_the_key_of_a_newcomer(log: TrickyLog) -> None:
+    await opened(log, 0)
+    keys = SlowKeys()
+    aggregates = Aggregates(log, DECIDERS, Vault(keys, bytes(32)))
+    newcomers = [asyncio.create_task(aggregates.execute(Open(account_id="b"), by(f"actor {n}"))) for n in range(3)]
+    await eventually(lambda: keys.adding == 3)
+
+    await aggregates.execute(Deposit(account_id="a", amount=1), by())
+    assert _waits_for(aggregates, B) == 0
+    keys.let.set()
+
+    done = await asyncio.gather(*newcomers, return_exceptions=True)
+    assert sum(isinstance(each, Done) for each in done) == 1
+
+
 async def test_whose_sender_has_gone_while_it_waited_takes_no_effect(log: TrickyLog) -> None:
     aggregates = await opened(log, 0)
     log.open.clear()

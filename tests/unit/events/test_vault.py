@@ -161,6 +161,16 @@ async def test_two_replicas_that_meet_a_person_at_once_use_one_key(keys: Countin
     assert await other.open(first) == await one.open(second) == [ANA]
 
 
+async def test_whom_the_vault_knows_it_need_not_ask_for(vault: Vault, keys: CountingKeys) -> None:
+    await vault.know("ana")
+    await vault.know("ana")
+    await vault.seal([ANA])
+
+    assert keys.asked == [{"ana"}]
+    await Vault(keys, MASTER).know("ana")
+    assert list(keys.kept) == ["ana"]
+
+
 async def test_a_batch_asks_for_its_keys_once(keys: CountingKeys) -> None:
     people = [Named(uid=f"person {n}", name=str(n)) for n in range(50)]
     sealed = await Vault(keys, MASTER).seal(people * 2)

@@ -143,6 +143,8 @@ class Aggregates:
         since nobody would learn of it (`deadline-exceeded`).
         """
         keys = command.keys(context)
+        if command.personal:
+            await self._vault.know(context.actor)
         async with self._queue(keys):
             if time.monotonic() > deadline:
                 raise Rejected("deadline-exceeded")

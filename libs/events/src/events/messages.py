@@ -102,6 +102,9 @@ class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Slugs with which the decider may refuse it, besides those that every function shares."""
     internal: ClassVar[bool] = False
     """Sent by timers and reactions, never through a door."""
+    personal: ClassVar[bool] = False
+    """Whether it may lead to events with something personal of its actor. Their key is then found, or made, before
+    the command queues for its aggregate, so that nobody else waits for that."""
 
     def keys(self, context: Context) -> tuple[Key, ...]:
         """The aggregates that it decides over; the first is the one whose queue it waits in."""
@@ -160,6 +163,8 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     """Kept in the context's telemetry stream, each for a while or the last one per slot, instead of the log."""
     person: ClassVar[str] = "uid"
     """The field that says whose key encrypts the `Personal` fields."""
+    patient: ClassVar[bool] = False
+    """Whether a crowd may hear of it a moment later, together with what else happens: what many do at once."""
 
     def ends(self) -> Ended | None:
         """Whose right to follow ends with this."""

@@ -27,6 +27,8 @@ REMEMBERED = 10_000
 FRESH_FOR = 60.0
 """Seconds after which a key is asked for again, so that an erasure is felt everywhere within a minute."""
 
+ADD = "insert into vault.person_key (uid, wrapped) values ($1, $2) on conflict do nothing returning wrapped"
+
 
 class Keys(Protocol):
     """Where wrapped keys live. They are never rebuilt from the log."""
@@ -63,11 +65,12 @@ class PostgresKeys:
         return {row["uid"]: row["wrapped"] for row in rows}
 
     async def add(self, uid: str, wrapped: bytes) -> bytes:
+        kept: bytes | None = None
         with _reachable():
-            await self._pool.execute(
-                "insert into vault.person_key (uid, wrapped) values ($1, $2) on conflict do nothing", uid, wrapped
-            )
-            kept: bytes = await self._pool.fetchval("select wrapped from vault.person_key where uid = $1", uid)
+            while kept is None:  # an erasure may come between the two
+                kept = await self._pool.fetchval(ADD, uid, wrapped)
+                if kept is None:
+                    kept = await self._pool.fetchval("select wrapped from vault.person_key where uid = $1", uid)
         return kept
 
 
@@ -103,6 +106,11 @@ class Vault:
         self._keys = keys
         self._master = AESGCM(master)
         self._known: OrderedDict[str, tuple[float, AESGCM]] = OrderedDict()
+
+    async def know(self, uid: str) -> None:
+        """Have a person's key at hand; make one for who has none."""
+        if not await self._find({uid}):
+            await self._make(uid)
 
     async def seal(self, events: Sequence[E]) -> Sequence[E]:
         """The events with personal fields sealed; makes a key for a person who has none."""

@@ -126,6 +126,8 @@ async def _members(db: Db, party_id: str, after: Seat, limit: int) -> list[Membe
 
 async def _queue(db: Db, row: Any, context: Context) -> list[ItemView]:
     """In the order in which the items come. Sources are for members."""
+    if not row["queued"]:
+        return []
     by_votes = _settings(row).queue_order == "votes"
     items = await db.fetch(QUEUE, row["party_id"], context.actor, row["role"] is not None, by_votes)
     return [ItemView(**item) for item in items]

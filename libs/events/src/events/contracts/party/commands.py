@@ -70,6 +70,7 @@ class Open(_OfMedia, frozen=True, kw_only=True):
     """Open a party and become its host and first member."""
 
     function: ClassVar[str] = "party.open"
+    personal: ClassVar[bool] = True
     returns: ClassVar[Any] = OpenedParty
     errors: ClassVar[tuple[str, ...]] = ("name-missing",)
     title: Title
@@ -119,6 +120,7 @@ class Join(_OfParty, frozen=True, kw_only=True):
     """
 
     function: ClassVar[str] = "party.join"
+    personal: ClassVar[bool] = True
     errors: ClassVar[tuple[str, ...]] = (
         *NO_PARTY, "name-missing", "banned", "party-locked", "key-needed", "wrong-key", "key-locked", "party-full",
     )  # fmt: skip
@@ -142,6 +144,7 @@ class Profile(_OfParty, frozen=True, kw_only=True):
     """Change your own name, avatar or status in the party; what is not given stays."""
 
     function: ClassVar[str] = "party.profile"
+    personal: ClassVar[bool] = True
     errors: ClassVar[tuple[str, ...]] = (*MEMBER, "name-missing")
     name: Name | None = None
     avatar: Avatar | None = None

@@ -39,6 +39,7 @@ class Joined(Event, frozen=True, kw_only=True, tag="party.joined"):
     """Somebody became a member."""
 
     public: ClassVar[tuple[str, ...]] = ("uid", "at")
+    patient: ClassVar[bool] = True
     uid: str
     name: Personal[str]
     at: datetime
@@ -155,6 +156,7 @@ class ProfileChanged(Event, frozen=True, kw_only=True, tag="party.profile-change
     """A member changed how the others see them; null is what stayed."""
 
     public: ClassVar[tuple[str, ...]] = ("uid", "at")
+    patient: ClassVar[bool] = True
     uid: str
     at: datetime
     name: Personal[str] | None = None
@@ -278,6 +280,7 @@ class Readied(Event, frozen=True, kw_only=True, tag="party.readied"):
     """A member's player can start, or no longer can."""
 
     public: ClassVar[tuple[str, ...]] = ("uid", "ready", "at")
+    patient: ClassVar[bool] = True
     uid: str
     ready: bool
     at: datetime
@@ -331,6 +334,7 @@ class Voted(Event, frozen=True, kw_only=True, tag="party.voted"):
     """Somebody voted for a queued item or took the vote back."""
 
     public: ClassVar[tuple[str, ...]] = ("item", "uid", "up", "at")
+    patient: ClassVar[bool] = True
     item: str
     uid: str
     up: bool
@@ -341,6 +345,7 @@ class SkipVoted(Event, frozen=True, kw_only=True, tag="party.skip-voted"):
     """Somebody voted to skip what is watched or took the vote back."""
 
     public: ClassVar[tuple[str, ...]] = ("uid", "skip", "votes", "needed", "at")
+    patient: ClassVar[bool] = True
     uid: str
     skip: bool
     votes: int

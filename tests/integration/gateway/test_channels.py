@@ -49,7 +49,6 @@ async def test_what_comes_while_a_large_channel_rests_is_told_afterwards_in_orde
     running: Running, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As if it took very long to tell these two: whatever follows the first event waits, and arrives together.
-    monkeypatch.setattr(channels, "REST_FROM", 0.0)
     monkeypatch.setattr(channels, "rest_of", lambda took: 0.2)
     room = peer.room()
     ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
@@ -65,10 +64,41 @@ async def test_what_comes_while_a_large_channel_rests_is_told_afterwards_in_orde
     assert [(await ben.expect(op="message"))["data"] for _ in range(6)] == [1, 1, 2, 2, 3, 3]
 
 
+async def test_a_crowd_hears_of_newcomers_together_and_of_controls_at_once(
+    running: Running, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def joined(number: int) -> party.Joined:
+        return party.Joined(uid=f"u{number}", name="", at=NOW)
+
+    monkeypatch.setattr(limits, "CROWD_SECONDS", 0.3)
+    crowd, handful = peer.room(presence="count"), peer.room()
+    ada = await connect(running)
+    for room in (crowd, handful):
+        await ada.ask("follow", channel=channel(room))
+    await peer.commit(crowd, joined(1))
+    await peer.commit(handful, joined(2))
+    told = [await ada.expect(op="event") for _ in range(2)]
+    assert [frame["data"]["uid"] for frame in told] == ["u2", "u1"]
+
+    monkeypatch.setattr(limits, "CROWD_SECONDS", 60.0)
+    for number in range(3, 6):
+        await peer.commit(crowd, joined(number))
+    await peer.commit(crowd, played(7))
+    told = [await ada.expect(op="event") for _ in range(4)]
+    assert [frame["data"].get("uid") for frame in told] == ["u3", "u4", "u5", None]
+
+    await peer.commit(crowd, joined(6))
+    ben = await connect(running, "Ben")
+    await ben.ask("follow", channel=channel(crowd))
+    await ben.ask("send", channel=channel(crowd), event="chat", data="hi", self=True)
+    assert (await ada.expect(op="event"))["data"]["uid"] == "u6"
+    assert (await ben.expect(op="message"))["data"] == "hi"
+    assert not [frame for frame in ben.inbox if frame["op"] == "event"]
+
+
 async def test_leaving_while_a_channel_rests(
     running: Running, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channels, "REST_FROM", 0.0)
     monkeypatch.setattr(channels, "rest_of", lambda took: 0.2)
     room = peer.room()
     ada, ben = await connect(running, "Ada"), await connect(running, "Ben")

@@ -141,7 +141,7 @@ class ChannelKind:
         )
         ends = tuple(end for event in events if (end := event.ends()) is not None)
         leaves = tuple(uid for event in events if (uid := event.leaves()) is not None)
-        return Item(sequence, previous, told, ends, leaves)
+        return Item(sequence, previous, told, ends, leaves, all(event.patient for event in events))
 
 
 PART = "~"

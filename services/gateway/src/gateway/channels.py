@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
+from typing import cast
 
 import structlog
 
@@ -52,9 +52,13 @@ class Channel:
         self.subscribed: asyncio.Task[list[Subscription]] | None = None
         self.roster: asyncio.Task[Roster] | None = None
         self.mending: asyncio.Task[None] | None = None
-        self.arrived: list[tuple[bool, Msg]] = []
+        self.arrived: list[Item | Msg] = []
         """Commits and casts that are yet to be told."""
-        self.resting: asyncio.TimerHandle | None = None
+        self.rested = 0.0
+        """When something may be told again, by the performance counter."""
+        self.due = 0.0
+        """When what has arrived will be told; meaningless without `telling`."""
+        self.telling: asyncio.TimerHandle | None = None
 
 
 class Channels:
@@ -152,10 +156,10 @@ class Channels:
 
     async def _subscribe(self, channel: Channel) -> list[Subscription]:
         async def on_commit(msg: Msg) -> None:
-            self._on_arrival(channel, True, msg)
+            self._on_commit(channel, msg)
 
         async def on_cast(msg: Msg) -> None:
-            self._on_arrival(channel, False, msg)
+            self._tell_at(channel, msg, 0.0)
 
         return [
             await self._bus.subscribe(f"live.{channel.kind.context}.{channel.key}", on_commit),
@@ -169,8 +173,8 @@ class Channels:
         metrics.channels.dec()
         if channel.mending is not None:
             channel.mending.cancel()
-        if channel.resting is not None:
-            channel.resting.cancel()
+        if channel.telling is not None:
+            channel.telling.cancel()
         self._tasks.spawn(self._close(channel))
 
     async def _close(self, channel: Channel) -> None:
@@ -251,29 +255,43 @@ class Channels:
 
     # What comes from the bus.
 
-    def _on_arrival(self, channel: Channel, is_commit: bool, msg: Msg) -> None:
-        channel.arrived.append((is_commit, msg))
-        if channel.resting is None:
-            self._deliver(channel)
-
-    def _deliver(self, channel: Channel) -> None:
-        """Tell what has arrived, then rest for as long as that took: what arrives meanwhile is told in one piece."""
-        begun = time.perf_counter()
-        if channel.resting is not None:
-            channel.resting.cancel()
-        arrived, channel.arrived, channel.resting = channel.arrived, [], None
-        for is_commit, group in itertools.groupby(arrived, key=itemgetter(0)):
-            (self._on_commits if is_commit else self._on_casts)(channel, [msg for _, msg in group])
-        took = time.perf_counter() - begun
-        if took > REST_FROM:
-            channel.resting = asyncio.get_running_loop().call_later(rest_of(took), self._deliver, channel)
-
-    def _on_commits(self, channel: Channel, messages: Sequence[Msg]) -> None:
+    def _on_commit(self, channel: Channel, msg: Msg) -> None:
         if not channel.epoch:
-            channel.early.extend(messages)
+            channel.early.append(msg)
             del channel.early[: -limits.COMMITS_HELD]
             return
-        items = [self._item(channel, msg) for msg in messages]
+        item = self._item(channel, msg)
+        patient = item.patient and self._presences.counted(channel.name)
+        self._tell_at(channel, item, limits.CROWD_SECONDS if patient else 0.0)
+
+    def _tell_at(self, channel: Channel, what: Item | Msg, wait: float) -> None:
+        """Tell it in so many seconds, or sooner with something else; at once if it need not wait and nobody rests."""
+        channel.arrived.append(what)
+        now = time.perf_counter()
+        due = max(channel.rested, now + wait)
+        if due <= now:
+            self._tell(channel)
+        elif channel.telling is None or due < channel.due:
+            if channel.telling is not None:
+                channel.telling.cancel()
+            channel.due = due
+            channel.telling = asyncio.get_running_loop().call_later(due - now, self._tell, channel)
+
+    def _tell(self, channel: Channel) -> None:
+        """Tell what has arrived, then rest for as long as that took: what arrives meanwhile is told in one piece."""
+        begun = time.perf_counter()
+        if channel.telling is not None:
+            channel.telling.cancel()
+        arrived, channel.arrived, channel.telling = channel.arrived, [], None
+        for kind, group in itertools.groupby(arrived, key=type):
+            if kind is Item:
+                self._tell_commits(channel, cast(list[Item], list(group)))
+            else:
+                self._tell_casts(channel, cast(list[Msg], list(group)))
+        ended = time.perf_counter()
+        channel.rested = ended + rest_of(ended - begun)
+
+    def _tell_commits(self, channel: Channel, items: Sequence[Item]) -> None:
         members = len(channel.line)
         channel.line.offer(*items)
         _events.inc(members * len(items))
@@ -295,7 +313,7 @@ class Channels:
             for uid in {*item.leaves, *(end.uid for end in item.ends)}:
                 self.on_less(channel.name, uid, position)
 
-    def _on_casts(self, channel: Channel, messages: Sequence[Msg]) -> None:
+    def _tell_casts(self, channel: Channel, messages: Sequence[Msg]) -> None:
         for sender, group in itertools.groupby(messages, key=_sender):
             said = [frames.text(msg.data) for msg in group]
             but = channel.members.get(int(sender[len(self._prefix) :])) if sender.startswith(self._prefix) else None
@@ -311,7 +329,7 @@ class Channels:
     def _take_early(self, channel: Channel) -> None:
         early, channel.early = channel.early, []
         if early:
-            self._on_commits(channel, early)
+            self._tell_commits(channel, [self._item(channel, msg) for msg in early])
 
     def _on_end(self, member: Member, reason: str) -> None:
         member.write(encode(EndedFrame(channel=member.channel, reason=reason)))
@@ -400,7 +418,7 @@ class Channels:
     def _restart(self, channel: Channel, epoch: str = "") -> None:
         """Everybody begins from a fresh state, with an own grant, and is told that something may be missing."""
         if channel.arrived:
-            self._deliver(channel)  # as of the epoch in which it came
+            self._tell(channel)  # as of the epoch in which it came
         afresh = epoch != channel.epoch
         channel.epoch = epoch
         for member in channel.line.restart(afresh):
@@ -427,7 +445,7 @@ def rest_of(took: float) -> float:
 
     A few followers are told at once, always; a crowd to which much happens costs half of the gateway's time at most.
     """
-    return min(took, REST_MOST)
+    return min(took, REST_MOST) if took > REST_FROM else 0.0
 
 
 def _before(position: str | None) -> str | None:

@@ -22,6 +22,8 @@ class Item(NamedTuple):
     ends: tuple[Ended, ...] = ()
     leaves: tuple[str, ...] = ()
     """Uids of those who may do less now."""
+    patient: bool = False
+    """Whether a crowd may hear of it a moment later."""
 
 
 class Owner(Protocol):

@@ -84,14 +84,15 @@ class Ours(House):
 
     name = "ours"
 
-    def __init__(self, system: Matinee, people: int) -> None:
+    def __init__(self, system: Matinee) -> None:
         self._system = system
-        self._tokens = system.tokens(people)
         self.found: dict[str, Samples] = {}
 
     @contextlib.asynccontextmanager
     async def crowd(self, plan: Plan, listed: bool = False) -> AsyncIterator[Crowd]:
-        crowd = await Members.open(plan.shape, self._system.ws, self._tokens)
+        # Other people each time: whoever comes for the first time gets a key under which their name is sealed.
+        tokens = self._system.tokens(plan.shape.people)
+        crowd = await Members.open(plan.shape, self._system.ws, tokens)
         yield crowd
         await crowd.close()
         await asyncio.sleep(plan.settling)
@@ -142,7 +143,7 @@ async def run(options: Options) -> Report:
         f"{rooms.per_second:.0f}/s over all those",
     )
     with matinee(profiling=options.profile) as system:
-        ours = Ours(system, max(hall.shape.people, small.people))
+        ours = Ours(system)
         houses: list[House] = [ours]
         try:
             syncplay.program()

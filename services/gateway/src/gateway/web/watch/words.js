@@ -54,7 +54,7 @@ export const SYNC = {
 };
 
 const plays = (details) => (details.countdown ? `started a countdown of ${details.countdown} s at` : "pressed play at");
-const at = (line) => clock(line.media_seconds ?? line.details.position ?? 0);
+const at = (line) => clock(line.details.position ?? line.media_seconds ?? 0);
 const what = (details) => details.media_title || title(details.media) || "something else";
 
 const HAPPENED = {
@@ -74,7 +74,7 @@ const HAPPENED = {
   "party.rekeyed": () => "made a new key",
   "party.played": (line) => `${plays(line.details)} ${at(line)}`,
   "party.paused": (line) => `paused at ${at(line)}`,
-  "party.sought": (line) => `jumped to ${clock(line.details.position ?? line.media_seconds ?? 0)}`,
+  "party.sought": (line) => `jumped to ${at(line)}`,
   "party.rate-changed": (line) => `set the speed to ${line.details.rate}×`,
   "party.undone": (line) => `took back the last ${UNDONE[line.details.undid] ?? "control"}`,
   "party.held": (line) => (line.details.why === "stalled" ? "waits for somebody whose film has stalled" : "waits until everybody is ready"),

@@ -32,11 +32,14 @@ CLEAR = Weather()
 
 
 class Proxy:
-    """Forwards bytes. `cut` decides the fate of one message; afterwards the wire is whole again."""
+    """Forwards bytes. `cut` decides the fate of one message; afterwards the wire is whole again.
+
+    `weather` may change at any time; what is sent from then on meets it.
+    """
 
     def __init__(self, port: int, weather: Weather = CLEAR) -> None:
         self.server_port = port
-        self._weather = weather
+        self.weather = weather
         self._marker = b""
         self._answer = b""
         self._when: Literal["never", "before", "after"] = "never"
@@ -83,7 +86,7 @@ class Proxy:
                 if self._breaks(data, upwards):
                     self.cuts += 1
                     break
-                under_way.put_nowait((asyncio.get_running_loop().time() + self._weather.seconds(), data))
+                under_way.put_nowait((asyncio.get_running_loop().time() + self.weather.seconds(), data))
             under_way.put_nowait((0.0, b""))
         self.close(both)
 

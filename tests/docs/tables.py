@@ -28,9 +28,12 @@ from gateway.issuers import Issuer
 from gateway.settings import Settings
 from ops import child, streams
 from ops.cli import app
+from parties import ambient as party_ambient
+from parties import heard
 from parties import settings as party_settings
 from parties.limits import HOUR, TRY_SECONDS
-from parties.queries import room
+from parties.queries import history, rights, room
+from parties.state import UNSEEN
 
 Row = Sequence[str]
 
@@ -101,8 +104,11 @@ def party_limits() -> Iterator[Row]:
     yield "Members up to whom presence lists people", f"{party_contract.LISTED}", "above, presence is a count"
     yield "Members in the state of `followed`", f"{room.ROOM_MEMBERS}", "the rest by `party.members`"
     yield "Page of `party.members`", f"{_most(party_contract.Members, 'limit')}", "`invalid-argument`"
-    lengths = [f"{_most(party_contract.Open, field):,}" for field in ("title", "media", "name", "avatar")]
-    yield "Title, media, name, avatar in a party", f"{', '.join(lengths)} characters", "`invalid-argument`"
+    yield from party_answers()
+    lengths = [f"{_most(party_contract.Open, field):,}" for field in ("title", "media", "source", "name", "avatar")]
+    yield "Title, media, source, name, avatar in a party", f"{', '.join(lengths)} characters", "`invalid-argument`"
+    status = f"{_most(party_contract.Profile, 'status')}, {_most(party_contract.Kick, 'reason')} characters"
+    yield "Status of a member, reason of a kick", status, "`invalid-argument`"
     yield "Countdown of `party.play`", f"{_most(party_contract.Play, 'countdown')} s", "`invalid-argument`"
     common = party_contract.Settings()
     longest = {name: f"{_most(party_contract.Configure, name):,}" for name in ("wait_seconds", "grace_seconds")}
@@ -110,8 +116,29 @@ def party_limits() -> Iterator[Row]:
     yield "Wait for who is not ready or stalls", waits, "it plays without them"
     graces = f"{common.grace_seconds:.0f} s, by `party.configure` up to {longest['grace_seconds']} s or for ever"
     yield "Absence of a host", graces, "a co-host or the earliest member in sight becomes host"
+    yield "Silence of who has reported", f"{heard.GONE_SECONDS:.0f} s", "counts as gone"
+    absence = f"{party_ambient.DROPPED_SECONDS / 60:.0f} min"
+    yield "Absence of a member while others are there", absence, "the seat is free: `unseen`; back without a key"
+    yield (
+        "Members remembered who dropped out of sight",
+        f"{UNSEEN:,}, the latest",
+        "an earlier one joins like anybody else",
+    )
+    leads = f"{heard.LEAST_LEAD:.1f} to {heard.MOST_LEAD:.0f} s"
+    yield "By how much controls are scheduled ahead", leads, "who is further away starts a little late"
     yield "Telemetry of who is in sync", _hours(party_contract.SYNC_KEPT), "older samples go"
     yield "Party in which nothing happens and nobody is", _hours(party_contract.EXPIRES_AFTER), "it closes: `expired`"
+
+
+def party_answers() -> Iterator[Row]:
+    """Where answers end that other people's texts could make larger than a message."""
+    page, state, lines = (f"{size // 1000} KB" for size in (rights.PAGE_BYTES, room.ROOM_BYTES, history.HAPPENED_BYTES))
+    yield "Page of members or of parties, as JSON", page, "it ends there; `cursor` goes on"
+    yield "Queue in an answer, as JSON", page, "the last items are left out; `queued` in `party.state` counts them"
+    yield "Members and queue in the state of `followed`", f"{state} each", "the rest by `party.members`, `party.queue`"
+    yield "Lines in one answer of `party.timeline`", lines, "it ends there; `cursor` goes on"
+    samples = f"{history.SAMPLES} samples, {history.DRIFTS:,} drifts"
+    yield "Drift in one answer of `party.timeline`", samples, "the latest ones are told; ask for fewer lines at a time"
 
 
 def party_quotas() -> Iterator[Row]:
@@ -284,10 +311,7 @@ def frames_table(frames: Iterable[type[msgspec.Struct]]) -> str:
 
 def functions_table() -> str:
     functions = Catalogue().functions.values()
-    rows = [
-        (f"`{function.name}`", function.kind, _first(function.type.__doc__))
-        for function in functions
-    ]
+    rows = [(f"`{function.name}`", function.kind, _first(function.type.__doc__)) for function in functions]
     return table(("function", "kind", "meaning"), rows)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -23,6 +24,20 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     }
     with system_over(tmp_path_factory.mktemp("strict"), **settings) as system:
         yield system
+
+
+def test_the_demo_keeps_to_the_limits_that_a_matinee_has_by_default(tmp_path: Path) -> None:
+    defaults = {
+        "MATINEE_ROOMS_PER_HOUR": "10",
+        "MATINEE_CONTROLS_PER_SECOND": "2",
+        "MATINEE_MANAGEMENT_PER_HOUR": "20",
+        "MATINEE_KEY_TRIES": "10",
+        "MATINEE_KEY_TRIES_PER_PARTY": "50",
+    }
+    with system_over(tmp_path / "defaults", **defaults) as system:
+        done = system.matinee("demo")
+
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest_asyncio.fixture

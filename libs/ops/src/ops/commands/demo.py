@@ -21,6 +21,8 @@ CONTROLS: tuple[tuple[str, dict[str, float]], ...] = (
     ("party.pause", {}),
 )
 AFTER_THE_KILL = 5
+BETWEEN_CONTROLS = 0.55
+"""Seconds: nobody may control a party more than twice a second, unless the operator says otherwise."""
 
 
 def demo(data: Data = Path(".matinee")) -> None:
@@ -57,6 +59,7 @@ async def _open(ana: Guest, ben: Guest) -> str:
 
 async def _watch_together(ana: Guest, ben: Guest, party: str) -> None:
     for function, arguments in CONTROLS:
+        await asyncio.sleep(BETWEEN_CONTROLS)
         said = time.perf_counter()
         answer = await ana.call(function, party_id=party, **arguments)
         _say(f"Ana: {function}, answered once it is durable", time.perf_counter() - said)
@@ -91,6 +94,7 @@ async def _kill(running: Running, ana: Guest, ben: Guest, party: str) -> None:
     positions = [1000.0 + n for n in range(AFTER_THE_KILL)]
     answers = []
     for position in positions:
+        await asyncio.sleep(BETWEEN_CONTROLS)
         answer, took = await _timed(ana.call("party.seek", party_id=party, position=position))
         answers.append(answer["position"])
         _say(f"Ana seeks to {position:.0f} s all the same", took)

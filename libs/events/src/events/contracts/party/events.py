@@ -236,7 +236,9 @@ class RateChanged(Event, frozen=True, kw_only=True, tag="party.rate-changed"):
 class Undone(_OfMedia, frozen=True, kw_only=True, tag="party.undone"):
     """The last control was taken back: what is watched and how it plays is as it was before."""
 
-    public: ClassVar[tuple[str, ...]] = ("by", "undid", "author", "playing", "position", "rate", *MEDIA, "at")
+    public: ClassVar[tuple[str, ...]] = (
+        "by", "undid", "author", "playing", "position", "rate", *MEDIA, "other_media", "at",
+    )  # fmt: skip
     by: str
     undid: str
     """What was taken back: `play`, `pause`, `seek`, `rate`, `media` or `undo`."""

@@ -344,6 +344,15 @@ class TestUndo:
         example.then(replace(undone("media", 12.0, 9, playing=True), other_media=True))
         assert rules.fold([*history, *example.outcome()]).media.media == "tt0133093"
 
+    def test_another_source_of_the_same_film_and_that_again(self) -> None:
+        history = (*playing, watching("tt0133093", 4))
+
+        back = room.given(*history).when(undo, by=ANA, after=9).outcome()
+        again = room.given(*history, *back).when(undo, by=ANA, after=11).outcome()
+
+        assert back == [replace(undone("media", 12.0, 9, playing=True), other_media=True)]
+        assert again == [replace(undone("undo", 0.0, 11), other_media=True)]
+
     def test_an_undo_and_that_again(self) -> None:
         history = told(playing, (Seek(party_id=P, position=300.0), ANA, 4), (undo, ANA, 9))
 
@@ -380,6 +389,21 @@ class TestUndo:
 
         room.given(*able, watching("tt0234215", 4)).when(undo, by=BOB, after=9).then_rejected(
             "not-the-host", action="media", needs="cohost"
+        )
+
+    def test_nor_is_another_source(self) -> None:
+        able = (*playing, allowed(seek="member"))
+
+        room.given(*able, watching("tt0133093", 4)).when(undo, by=BOB, after=9).then_rejected(
+            "not-the-host", action="media", needs="cohost"
+        )
+
+    def test_who_may_choose_no_film_takes_back_what_came_after_one(self) -> None:
+        able = (*playing, allowed(seek="member"))
+        sought = (watching("tt0234215", 4), Sought(by=ANA, position=60.0, at=later(6)))
+
+        room.given(*able, *sought).when(undo, by=BOB, after=9).then(
+            replace(undone("seek", 0.0, 9), by=BOB, media="tt0234215")
         )
 
     def test_a_countdown_that_was_stopped_goes_on_if_it_still_can(self) -> None:

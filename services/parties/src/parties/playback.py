@@ -154,7 +154,7 @@ def _undo(party: Party, context: Context, rules: Rules) -> list[PartyEvent]:
     last = party.last
     if last is None:
         raise Rejected("nothing-to-undo")
-    if last.media != party.media:
+    if last.other_media:
         may("media", party, context.actor)
     if last.what == "undo" and context.now - last.at < SAME_PRESS:
         return []
@@ -162,7 +162,7 @@ def _undo(party: Party, context: Context, rules: Rules) -> list[PartyEvent]:
     at, before = _soon(context), last.before
     undone = Undone(
         by=context.actor, undid=last.what, author=last.by, playing=before.playing, position=before.position,
-        rate=before.rate, at=max(at, before.at or at), other_media=last.media != party.media, said_at=context.now,
+        rate=before.rate, at=max(at, before.at or at), other_media=last.other_media, said_at=context.now,
         **asdict(last.media),
     )  # fmt: skip
     held = _held_after(undone, party, context) if before.playing else None

@@ -111,6 +111,8 @@ class Control(Struct, frozen=True):
     before: Anchor
     """As playback was at that moment. Waiting counts as playing, and a start that was still ahead is kept."""
     media: Media
+    other_media: bool = False
+    """Whether it changed what is watched, be it only its source, which is not known here."""
 
 
 class Item(Struct, frozen=True):
@@ -329,7 +331,7 @@ def _controlled(party: Party, what: str, event: _Control, anchor: Anchor) -> dic
     return {
         "anchor": anchor,
         "waiting": None,
-        "last": Control(what, by, at, _before(party, what, at), party.media),
+        "last": Control(what, by, at, _before(party, what, at), party.media, _other_media(event)),
         "controls": {**recent, by: (*recent.get(by, ()), at)},
     }
 
@@ -339,6 +341,10 @@ def _before(party: Party, what: str, at: datetime) -> Anchor:
     # Who presses play while the party waits means the same playback: taking that back leads to before the wait.
     waited = party.waiting is not None and what != "play"
     return Anchor(anchor.playing or waited, anchor.place(at), anchor.rate, max(at, anchor.at or at))
+
+
+def _other_media(event: _Control) -> bool:
+    return isinstance(event, MediaChanged) or (isinstance(event, Undone) and event.other_media)
 
 
 def _watching(party: Party, media: Media) -> dict[str, Any]:

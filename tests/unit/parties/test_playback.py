@@ -543,6 +543,27 @@ class TestStart:
             Played(by=SYSTEM, position=0.0, at=later(5), said_at=later(5)),
         )
 
+    def test_who_is_not_ready_after_all_is_waited_for_too_and_no_longer_than_the_others(self) -> None:
+        one_left = told(waiting, (Ready(party_id=P), BOB, 4))
+
+        room.given(*one_left).when(Ready(party_id=P, ready=False), by=BOB, after=5).then(
+            ready(BOB, False, after=5),
+            Held(
+                by=SYSTEM, why="start", waits_for=(CYD, BOB), position=0.0, at=later(5), until=later(32),
+                said_at=later(5),
+            ),
+        )  # fmt: skip
+        history = told(one_left, (Ready(party_id=P, ready=False), BOB, 5), (Ready(party_id=P), CYD, 6))
+        waits = rules.fold(history).waiting
+        assert waits is not None
+        assert (waits.waits_for, waits.since) == ((BOB,), later(2))
+        assert rules.fold(told(history, (undo, ANA, 9))).waiting is None, "it is no control"
+
+    def test_who_need_not_be_waited_for_is_not_then_either(self) -> None:
+        spared = told(waiting, (Ready(party_id=P), BOB, 4), (Excuse(party_id=P), BOB, 5))
+
+        room.given(*spared).when(Ready(party_id=P, ready=False), by=BOB, after=6).then(ready(BOB, False, after=6))
+
     def test_pressing_play_again_starts_without_them(self) -> None:
         room.given(*waiting).when(play, by=ANA, after=4).then(
             Played(by=ANA, position=0.0, at=later(4), said_at=later(4))
@@ -657,6 +678,11 @@ class TestStall:
 
         room.given(*history).when(self.hold, by=SYSTEM, after=16.9).then()
         assert room.given(*history).when(self.hold, by=SYSTEM, after=17).outcome()
+
+    def test_being_unready_is_no_stall(self) -> None:
+        history = told((*self.running, ready(DAN)), (self.hold, SYSTEM, 7))
+
+        room.given(*history).when(Ready(party_id=P, ready=False), by=DAN, after=8).then(ready(DAN, False, after=8))
 
     def test_it_goes_on_when_all_are_there_again(self) -> None:
         room.given(*stalled).when(

@@ -11,6 +11,7 @@ from tests.unit.parties.examples import (
     CYD,
     DAN,
     RULES,
+    SYSTEM,
     P,
     allowed,
     cohost,
@@ -26,13 +27,17 @@ from events.contracts.party import (
     EVENTS,
     QUEUED,
     QUEUED_EACH,
+    Ban,
     ChangeMedia,
     Closed,
     Configured,
     Dequeue,
     Dequeued,
+    Drop,
     Enqueue,
     Held,
+    Kick,
+    Leave,
     Left,
     MediaChanged,
     Moved,
@@ -407,6 +412,68 @@ class TestSkip:
         room.given(*four, skip_voted(BOB, 1, 3)).when(Skip(party_id=P, skip=False), by=BOB).then(
             skip_voted(BOB, 0, 3, skip=False)
         )
+
+
+class TestDepartures:
+    """More than half wanted to skip once others had gone."""
+
+    two = (skip_voted(BOB, 1, 3), skip_voted(CYD, 2, 3))
+    taken = MediaChanged(by=CYD, reason="voted", media="tmdb:movie:a", item="a", position=0.0, at=later(4))
+
+    def test_the_party_goes_on_when_somebody_leaves(self) -> None:
+        room.given(*three, *self.two).when(Leave(party_id=P), by=DAN, after=4).then(
+            Left(uid=DAN, private=False, at=later(4)), self.taken
+        )
+
+    def test_when_somebody_is_put_out(self) -> None:
+        kicked, banned = (
+            room.given(*three, *self.two).when(command, by=ANA, after=4).outcome()
+            for command in (Kick(party_id=P, uid=DAN), Ban(party_id=P, uid=DAN))
+        )
+
+        assert kicked[1:] == banned[1:] == [self.taken]
+
+    def test_when_members_drop_out_of_sight(self) -> None:
+        drop = Drop(party_id=P, uids=(DAN,))
+
+        room.given(*three, *self.two).when(drop, by=SYSTEM, after=4).then(
+            Left(uid=DAN, private=False, reason="unseen", at=later(4)), self.taken
+        )
+
+    def test_not_when_those_who_wanted_it_go(self) -> None:
+        room.given(*three, *self.two).when(Leave(party_id=P), by=CYD, after=4).then(
+            Left(uid=CYD, private=False, at=later(4))
+        )
+
+    def test_not_with_votes_of_those_who_are_not_there(self) -> None:
+        here = {"present": frozenset({ANA, CYD, DAN, EVE})}
+
+        room.given(*three, joined(EVE), *self.two).when(Leave(party_id=P), by=DAN, after=4, ambient=here).then(
+            Left(uid=DAN, private=False, at=later(4))
+        )
+
+    def test_not_without_anything_to_go_on_with(self) -> None:
+        room.given(*four, *self.two).when(Leave(party_id=P), by=DAN, after=4).then(
+            Left(uid=DAN, private=False, at=later(4))
+        )
+
+    def test_not_when_nobody_wants_to(self) -> None:
+        room.given(*three).when(Leave(party_id=P), by=DAN, after=4).then(Left(uid=DAN, private=False, at=later(4)))
+
+    def test_with_what_has_most_votes_of_those_who_stay(self) -> None:
+        votes = (configured(queue_order="votes"), voted("c", ANA), voted("c", DAN), voted("b", BOB))
+
+        (_, changed) = room.given(*three, *votes, *self.two).when(Leave(party_id=P), by=DAN, after=4).outcome()
+
+        assert isinstance(changed, MediaChanged)
+        assert changed.item == "b"
+
+    def test_and_waits_for_nobody_then(self) -> None:
+        waits = Held(by=ANA, why="start", waits_for=(DAN,), position=0.0, at=NOW, until=later(30))
+
+        events = room.given(*three, *self.two, waits).when(Leave(party_id=P), by=DAN, after=4).outcome()
+
+        assert events[1:] == [self.taken]
 
 
 CONTROLS: tuple[ProgramCommand, ...] = (

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from events.contracts.party import Closed, HostChanged, Join, Joined, Leave, Left, Open, Opened, PartyEvent
 from events.messages import Context, Rejected
-from parties import playback
+from parties import program
 from parties.guards import must_be_member, must_be_open, must_exist
 from parties.people import heir, present, shown_name
 from parties.rules import Rules
@@ -95,4 +95,4 @@ def _leave(party: Party, context: Context) -> list[PartyEvent]:
         # Somebody must be host, there or not.
         following = heir(party, others & present(party, context) or others)
         succeeded.append(HostChanged(uid=following, reason="host-left", at=now))
-    return [left, *succeeded, *playback.without(party, (uid,), context)]
+    return [left, *succeeded, *program.without(party, [left], context)]

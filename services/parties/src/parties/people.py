@@ -29,7 +29,7 @@ from events.contracts.party import (
     Unbanned,
 )
 from events.messages import Context, Rejected
-from parties import playback
+from parties import program
 from parties.guards import may, must_be, must_be_member
 from parties.rules import Rules
 from parties.state import Party
@@ -102,7 +102,7 @@ def _kick(command: Kick, party: Party, context: Context) -> list[PartyEvent]:
     _must_outrank(party, context.actor, uid)
     _must_be_in(party, uid)
     kicked = Kicked(uid=uid, by=context.actor, reason=command.reason, at=context.now)
-    return [kicked, *playback.without(party, (uid,), context)]
+    return [kicked, *program.without(party, [kicked], context)]
 
 
 def _ban(command: Ban, party: Party, context: Context) -> list[PartyEvent]:
@@ -113,7 +113,7 @@ def _ban(command: Ban, party: Party, context: Context) -> list[PartyEvent]:
     if len(party.banned) >= BANNED:
         raise Rejected("too-many-bans", bans=BANNED)
     banned = Banned(uid=uid, by=context.actor, reason=command.reason, at=context.now)
-    return [banned, *(playback.without(party, (uid,), context) if uid in party.members else [])]
+    return [banned, *(program.without(party, [banned], context) if uid in party.members else [])]
 
 
 def _must_outrank(party: Party, actor: str, uid: str) -> None:
@@ -215,6 +215,6 @@ def _succeed(party: Party, context: Context) -> list[PartyEvent]:
 def _drop(uids: Iterable[str], party: Party, context: Context) -> list[PartyEvent]:
     """The host is succeeded, never dropped; so a party is never emptied by it."""
     staying = present(party, context) | {party.host}
-    gone = tuple(uid for uid in dict.fromkeys(uids) if uid in party.members and uid not in staying)
+    gone = [uid for uid in dict.fromkeys(uids) if uid in party.members and uid not in staying]
     left = [Left(uid=uid, private=party.private, reason="unseen", at=context.now) for uid in gone]
-    return [*left, *(playback.without(party, gone, context) if gone else [])]
+    return [*left, *(program.without(party, left, context) if left else [])]

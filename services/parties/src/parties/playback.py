@@ -31,7 +31,7 @@ from events.contracts.party import (
 from events.messages import Context, Rejected
 from parties.guards import may, must_be_member, not_too_often
 from parties.rules import Rules
-from parties.state import Party, Seat, evolve
+from parties.state import Party, Seat, Waiting, evolve
 
 SAME_PLACE = 0.5
 """Seconds. A player that repeats `play` or `pause` says where it is itself, a little beside where the party is."""
@@ -171,12 +171,8 @@ def _undo(party: Party, context: Context, rules: Rules) -> list[PartyEvent]:
 
 def _held_after(undone: Undone, party: Party, context: Context) -> Held | None:
     """Undoing leads back to playing: a wait that is on stays on, and one that a play would begin begins."""
-    waiting = party.waiting
-    if waiting is not None:
-        return Held(
-            by=SYSTEM, why=waiting.why, waits_for=waiting.waits_for, position=undone.position, at=undone.at,
-            until=waiting.until, countdown=waiting.countdown, said_at=context.now,
-        )  # fmt: skip
+    if party.waiting is not None:
+        return replace(_waits_on(party.waiting, party, context), position=undone.position, at=undone.at)
     stragglers = _stragglers(evolve(party, undone), context)
     if party.anchor.playing or not party.settings.wait or not stragglers:
         return None
@@ -222,7 +218,7 @@ def _ready(command: Ready, party: Party, context: Context) -> list[PartyEvent]:
     if seat.ready == command.ready and not ends_pardon:
         return []
     readied = Readied(uid=context.actor, ready=command.ready, at=context.now)
-    return [readied, *(without(party, (context.actor,), context) if command.ready else ())]
+    return [readied, *(without(party, (context.actor,), context) if command.ready else _waited_for_too(party, context))]
 
 
 def _excuse(command: Excuse, party: Party, context: Context) -> list[PartyEvent]:
@@ -258,12 +254,23 @@ def _release(command: Release, party: Party, context: Context) -> list[PartyEven
         return [*left_behind, _gone_on(party, context, waiting.countdown)]
     if rest == waiting.waits_for:
         return []
-    return [
-        Held(
-            by=SYSTEM, why=waiting.why, waits_for=rest, position=party.anchor.position, at=context.now,
-            until=waiting.until, countdown=waiting.countdown, said_at=context.now,
-        )
-    ]  # fmt: skip
+    return [replace(_waits_on(waiting, party, context), waits_for=rest)]
+
+
+def _waited_for_too(party: Party, context: Context) -> list[PartyEvent]:
+    """Who is not ready after all, while others are waited for, is waited for with them and no longer than they."""
+    waiting, uid = party.waiting, context.actor
+    if waiting is None or waiting.why != "start" or not _waited_for(party.members[uid]):
+        return []
+    return [replace(_waits_on(waiting, party, context), waits_for=(*waiting.waits_for, uid))]
+
+
+def _waits_on(waiting: Waiting, party: Party, context: Context) -> Held:
+    """The wait that is on, told again."""
+    return Held(
+        by=SYSTEM, why=waiting.why, waits_for=waiting.waits_for, position=party.anchor.position, at=context.now,
+        until=waiting.until, countdown=waiting.countdown, said_at=context.now,
+    )  # fmt: skip
 
 
 def _gone_on(party: Party, context: Context, countdown: float) -> Played:

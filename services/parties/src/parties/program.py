@@ -1,5 +1,7 @@
 """The rules of the program: what is watched, what comes next, and who decides that."""
 
+from collections.abc import Collection, Sequence
+from functools import reduce
 from typing import Literal, assert_never
 
 from msgspec.structs import asdict
@@ -8,10 +10,13 @@ from events.contracts.party import (
     QUEUED,
     QUEUED_EACH,
     ROLES,
+    Banned,
     ChangeMedia,
     Dequeue,
     Dequeued,
     Enqueue,
+    Kicked,
+    Left,
     MediaChanged,
     Moved,
     MoveItem,
@@ -24,10 +29,11 @@ from events.contracts.party import (
     Voted,
 )
 from events.messages import Context, Rejected
+from parties import playback
 from parties.guards import may, must_be_member, not_too_often
 from parties.playback import SAME_PRESS, SAME_SPOT, around
 from parties.rules import Rules
-from parties.state import Item, Party, media_of, moved
+from parties.state import Item, Party, evolve, media_of, moved
 
 ProgramCommand = ChangeMedia | Enqueue | MoveItem | Dequeue | Vote | Next | Skip
 
@@ -50,6 +56,16 @@ def decide(command: ProgramCommand, party: Party, context: Context, rules: Rules
             return _skip(command, party, context)
         case _:
             assert_never(command)
+
+
+def without(party: Party, departures: Sequence[Left | Kicked | Banned], context: Context) -> list[PartyEvent]:
+    """What follows, besides, from departures: those who want to skip may be enough now, or nobody is waited for."""
+    gone = {departure.uid for departure in departures}
+    here = set(around(party, context)) - gone
+    voters = [uid for uid in party.skips if uid in here]
+    if party.queue and len(voters) >= _needed(here):
+        return [_taken(reduce(evolve, departures, party), context, "voted", by=voters[-1])]
+    return playback.without(party, gone, context)
 
 
 def _change_media(command: ChangeMedia, party: Party, context: Context, rules: Rules) -> list[PartyEvent]:
@@ -113,7 +129,7 @@ def _next(party: Party, context: Context, rules: Rules) -> list[PartyEvent]:
         return []
     _must_have_more(party)
     not_too_often(party, context, rules)
-    return [_taken(party, context, "next")]
+    return [_taken(party, context, "next", by=context.actor)]
 
 
 def _skip(command: Skip, party: Party, context: Context) -> list[PartyEvent]:
@@ -129,7 +145,7 @@ def _skip(command: Skip, party: Party, context: Context) -> list[PartyEvent]:
     if uid in party.skips and not passed:
         return []
     _must_have_more(party)
-    return [vote, _taken(party, context, "voted")] if passed else [vote]
+    return [vote, _taken(party, context, "voted", by=uid)] if passed else [vote]
 
 
 def _skip_vote(party: Party, context: Context, *, skip: bool) -> SkipVoted:
@@ -137,16 +153,18 @@ def _skip_vote(party: Party, context: Context, *, skip: bool) -> SkipVoted:
     uid = context.actor
     here, others = around(party, context), set(party.skips) - {uid}
     votes = sum(other in others for other in here) + skip
-    return SkipVoted(uid=uid, skip=skip, votes=votes, needed=len(here) // 2 + 1, at=context.now)
+    return SkipVoted(uid=uid, skip=skip, votes=votes, needed=_needed(here), at=context.now)
 
 
-def _taken(party: Party, context: Context, reason: Literal["next", "voted"]) -> MediaChanged:
+def _needed(here: Collection[str]) -> int:
+    return len(here) // 2 + 1
+
+
+def _taken(party: Party, context: Context, reason: Literal["next", "voted"], by: str) -> MediaChanged:
     """The first item of the queue is watched, or the one with most votes; of two with as many, the earlier."""
     first = party.queue[0]
     item = max(party.queue, key=lambda item: item.votes.bit_count()) if party.settings.queue_order == "votes" else first
-    return MediaChanged(
-        by=context.actor, reason=reason, position=0.0, at=context.now, item=item.id, **asdict(item.media)
-    )
+    return MediaChanged(by=by, reason=reason, position=0.0, at=context.now, item=item.id, **asdict(item.media))
 
 
 def _shows(command: ChangeMedia, party: Party, context: Context) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.async_api import expect
 from tests.browser.people import FILM, PHONE, Cast, Person, room_of
 from tests.wait import eventually
@@ -288,8 +289,9 @@ async def test_everybody_starts_once_the_last_film_has_loaded(cast: Cast) -> Non
 # People.
 
 
-async def test_who_is_put_out_reads_why_and_may_come_back(cast: Cast) -> None:
-    ana, ben = await seated(cast, "Ana", "Ben")
+@pytest.mark.parametrize("private", [False, True], ids=["public", "private"])
+async def test_who_is_put_out_reads_why_and_may_come_back(cast: Cast, private: bool) -> None:
+    ana, ben = await seated(cast, "Ana", "Ben", private=private)
     await ana.press("More about Ben")
     await ana.press("Put out")
     await ana.page.get_by_label("Why").fill("You talk too much")

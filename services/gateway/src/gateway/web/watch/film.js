@@ -76,6 +76,10 @@ export class Film {
     this.state = "none";
     this.trouble = "";
     room.on("media", () => this.#changed());
+    room.on("back", () => {
+      this.#told = null;
+      this.#look();
+    });
     for (const event of ["loadedmetadata", "canplay", "emptied"]) video.addEventListener(event, () => this.#look());
     video.addEventListener("error", () => this.#look());
   }

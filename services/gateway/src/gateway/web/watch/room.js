@@ -31,7 +31,7 @@ const same = (one, other) =>
 
 /**
  * Events (`on`): `party`, `members`, `queue`, `presence`, `sync` (these tell only that something changed), `media`,
- * `anchor` (the anchor), `hold`, `event` (a frame), `chat` and `reaction` (uid, text), `over` (why, details),
+ * `back` (one is a member anew), `anchor` (the anchor), `hold`, `event` (a frame), `chat` and `reaction` (uid, text), `over` (why, details),
  * `problem` (a `Refused`).
  */
 export class Room {
@@ -171,6 +171,7 @@ export class Room {
   async #return() {
     try {
       await this.join();
+      this.#emit("back");
     } catch (error) {
       this.#refused(error);
     }
@@ -222,6 +223,7 @@ export class Room {
     this.queue = queue ?? [];
     this.#emit("queue");
     this.#take(party);
+    if (!this.more && !this.member(this.me)) this.#end("not-a-member");
   }
 
   #happened(frame) {

@@ -14,11 +14,6 @@ import * as store from "/watch/store.js";
 import { tabs } from "/watch/tabs.js";
 import { timeline } from "/watch/timeline.js";
 
-/** Seconds. Any two of us within a frame means each within half of one; so near, a faster bend is a shorter one. */
-const TOLERANCES = { start: 0.015, stop: 0.005, rate: 0.08 };
-const LATE = 0.08;
-/** Milliseconds after which a start shows how late it was. */
-const SEEN_AFTER = 600;
 const REPORTED = 3_000;
 const METERED = 500;
 
@@ -42,7 +37,6 @@ export function openRoom({ client, room, clock, page, file = null }) {
   });
   const sync = new Sync(video, {
     clock,
-    tolerances: TOLERANCES,
     on: {
       control: (kind, position, rate) => obey(room, sync, kind, position, rate),
       blocked: () => stage.block(),
@@ -57,7 +51,6 @@ export function openRoom({ client, room, clock, page, file = null }) {
   const element = h("div", { class: "room" }, header, h("div", { class: "main" }, stage.element, strip), panel.element);
 
   room.on("anchor", (anchor) => sync.follow(anchor));
-  arrivals(room, sync, clock, video);
   room.on("problem", (refused) => page.trouble(refused));
   room.on("event", (frame) => tell(room, frame, page.announce));
   if (file) film.useFile(file, described("", file).media);
@@ -88,33 +81,6 @@ export function openRoom({ client, room, clock, page, file = null }) {
     room.close();
   }
   return { element, close, sync, stage, film, video };
-}
-
-/**
- * Whoever comes in, or starts late because a packet was lost, may be off by more than speed makes good in a second or
- * two. One jump right then, when the picture has only just begun to move, is less than many seconds beside the others.
- */
-function arrivals(room, sync, clock, video) {
-  let before = null;
-  let timer = 0;
-  let isNew = true;
-  const look = (anchor) => {
-    if (room.anchor === anchor && sync.state !== "buffering" && Math.abs(sync.drift) > LATE) sync.resync();
-  };
-  const lookIn = (milliseconds, anchor) => {
-    clearTimeout(timer);
-    timer = setTimeout(look, milliseconds, anchor);
-  };
-  video.addEventListener("emptied", () => (isNew = true));
-  video.addEventListener("playing", () => {
-    if (isNew) lookIn(SEEN_AFTER, room.anchor);
-    isNew = false;
-  });
-  room.on("anchor", (anchor) => {
-    const isStart = anchor.playing && before?.playing === false;
-    before = anchor;
-    if (isStart) lookIn(Math.max(0, anchor.at - clock.now()) + SEEN_AFTER, anchor);
-  });
 }
 
 /** What the meter calls the state: a party that stands is paused, whatever the player says. */

@@ -11,6 +11,8 @@ import pytest
 import pytest_asyncio
 from tests.system import System
 
+from gateway.http import PAGES
+
 Http = aiohttp.ClientSession
 
 
@@ -275,13 +277,30 @@ async def test_documents_are_generated(nobody: Http) -> None:
 
 
 async def test_pages_load_nothing_from_outside(nobody: Http) -> None:
-    for path in ("/", "/docs", "/docs.js", "/matinee.css"):
+    for path in PAGES:
         async with nobody.get(path) as answer:
             text = await answer.text()
             assert answer.status == 200
+            assert answer.content_type in ("text/html", "text/javascript", "text/css")
+            policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'self'" in policy
+        assert "connect-src 'self'" in policy
+        assert "unsafe" not in policy
         assert "//cdn" not in text
         assert 'src="http' not in text
+        assert 'from "http' not in text
         assert "url(http" not in text
+
+
+async def test_pages_are_asked_for_each_time_and_sent_once(nobody: Http) -> None:
+    assert {"/", "/docs", "/client.js", "/sync.js", "/watch.js", "/watch.css", "/watch/room.js"} <= set(PAGES)
+    for path in PAGES:
+        async with nobody.get(path) as answer:
+            assert answer.headers["Cache-Control"] == "no-cache"
+            tag = answer.headers["ETag"]
+        async with nobody.get(path, headers={"If-None-Match": tag}) as answer:
+            assert answer.status == 304
+            assert await answer.read() == b""
 
 
 async def test_health(nobody: Http) -> None:

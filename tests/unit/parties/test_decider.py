@@ -34,11 +34,13 @@ from events.contracts.party import (
     LONGEST,
     MEMBERS,
     QUEUED,
+    QUEUED_BYTES,
     Banned,
     Closed,
     Held,
     Joined,
     Left,
+    MediaChanged,
     Opened,
     PartyCommand,
     PartyEvent,
@@ -223,13 +225,15 @@ def crowd() -> Iterator[PartyEvent]:
     """As much as a party can hold: all of its members vote for all that is queued, and all but one are waited for."""
     uids = [f"{n:026x}" for n in range(MEMBERS)]
     at = NOW + timedelta(microseconds=123_456)
+    longest = MediaChanged(by=ANA, reason="chosen", position=0.0, at=at, media="\x01" * 2_000, media_title="\x01" * 200)
     yield from opened
+    yield from (longest, longest)
     yield from (Joined(uid=f"unseen{n:020x}", name="", at=at) for n in range(MEMBERS - 1))
     yield from (Left(uid=f"unseen{n:020x}", private=False, reason="unseen", at=at) for n in range(MEMBERS - 1))
     yield from (Joined(uid=uid, name="", at=at) for uid in uids[:-1])
     yield from (Banned(uid=f"banned{n:020x}", by=ANA, at=at) for n in range(BANNED))
     yield from (
-        Queued(item=f"{n:012}", by=uids[n], media="m" * 200, media_title="t" * 100, season=1, episode=n, at=at)
+        Queued(item=f"{n:012}", by=uids[n], media="m" * 500, media_title="t" * 120, season=100, episode=100, at=at)
         for n in range(QUEUED)
     )
     yield Held(by=ANA, why="start", waits_for=tuple(uids[:-1]), position=0.0, at=at, until=at)
@@ -241,6 +245,7 @@ def test_a_party_as_large_as_can_be_stays_small() -> None:
     party = rules.fold(crowd())
 
     assert (len(party.members), len(party.queue), len(party.banned)) == (MEMBERS, QUEUED, BANNED)
+    assert QUEUED_BYTES * 0.9 < len(msgspec.json.encode([item.media for item in party.queue])) < QUEUED_BYTES
     assert len(msgspec.json.encode(party)) < LARGEST_STATE
 
 

@@ -26,6 +26,7 @@ from events.codec import Codec
 from events.contracts.party import (
     EVENTS,
     QUEUED,
+    QUEUED_BYTES,
     QUEUED_EACH,
     Ban,
     ChangeMedia,
@@ -198,6 +199,14 @@ class TestEnqueue:
         for uid in (ANA, BOB):
             room.given(*full).when(self.film, by=uid).then_rejected("queue-full", limit=QUEUED)
         assert room.given(*full[:-1]).when(self.film, by=BOB).outcome()
+
+    def test_it_holds_so_much_text_whatever_it_is_written_in(self) -> None:
+        long = Enqueue(party_id=P, media="\x01" * 2_000)
+        two = (*four, queued("a", media=long.media), queued("b", media=long.media))
+
+        room.given(*two).when(long, by=ANA).then_rejected("queue-full", bytes=QUEUED_BYTES)
+        assert room.given(*two).when(self.film, by=ANA).outcome()
+        assert room.given(*two[:-1]).when(long, by=ANA).outcome()
 
     def test_nobody_fills_it_alone_but_who_may_order_it(self) -> None:
         many: tuple[PartyEvent, ...] = (*four, *(queued(f"{n}", BOB) for n in range(QUEUED_EACH)))

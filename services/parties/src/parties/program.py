@@ -4,10 +4,12 @@ from collections.abc import Collection, Sequence
 from functools import reduce
 from typing import Literal, assert_never
 
+import msgspec
 from msgspec.structs import asdict
 
 from events.contracts.party import (
     QUEUED,
+    QUEUED_BYTES,
     QUEUED_EACH,
     ROLES,
     Banned,
@@ -33,7 +35,7 @@ from parties import playback
 from parties.guards import may, must_be_member, not_too_often
 from parties.playback import SAME_PRESS, SAME_SPOT, around
 from parties.rules import Rules
-from parties.state import Item, Party, evolve, media_of, moved
+from parties.state import Item, Media, Party, evolve, media_of, moved
 
 ProgramCommand = ChangeMedia | Enqueue | MoveItem | Dequeue | Vote | Next | Skip
 
@@ -86,7 +88,7 @@ def _enqueue(command: Enqueue, party: Party, context: Context) -> list[PartyEven
     item = command.new_item(context)
     if _item(party, item):
         return []
-    _must_have_room(party, context.actor)
+    _must_have_room(party, context.actor, media_of(command))
     return [
         Queued(
             item=item, by=context.actor, at=context.now, source=command.source or "", **asdict(media_of(command)),
@@ -181,12 +183,14 @@ def _just_changed(party: Party, context: Context) -> bool:
     return last is not None and last.what == "media" and context.now - last.at < SAME_PRESS
 
 
-def _must_have_room(party: Party, uid: str) -> None:
+def _must_have_room(party: Party, uid: str, media: Media) -> None:
     if len(party.queue) >= QUEUED:
         raise Rejected("queue-full", limit=QUEUED)
     orders = party.rank(uid) >= ROLES.index(party.settings.permissions.queue)
     if not orders and sum(item.by == uid for item in party.queue) >= QUEUED_EACH:
         raise Rejected("queue-full", limit=QUEUED_EACH)
+    if len(msgspec.json.encode([media, *(item.media for item in party.queue)])) > QUEUED_BYTES:
+        raise Rejected("queue-full", bytes=QUEUED_BYTES)
 
 
 def _must_have_more(party: Party) -> None:

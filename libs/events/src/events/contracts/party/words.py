@@ -52,6 +52,8 @@ MEMBERS = 1_000
 """In one party at most, whatever its capacity says."""
 QUEUED = 50
 """Items in a queue."""
+QUEUED_BYTES = 32 * 1024
+"""What they are, without their sources, all together as JSON: the state of a party holds it."""
 QUEUED_EACH = 10
 """Of one member's, who may not order the queue."""
 BANNED = 500

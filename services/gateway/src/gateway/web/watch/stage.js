@@ -177,7 +177,8 @@ export class Stage {
       clearTimeout(this.#idle);
       this.#idle = setTimeout(() => stage.classList.add("idle"), IDLE);
     };
-    for (const event of ["pointermove", "pointerdown", "focusin", "keydown"]) stage.addEventListener(event, stir, { signal });
+    for (const event of ["pointermove", "pointerdown", "focusin"]) stage.addEventListener(event, stir, { signal });
+    for (const event of ["keydown", "fullscreenchange"]) document.addEventListener(event, stir, { signal });
   }
 
   #clicked() {

@@ -9,6 +9,9 @@ const LINES = 100;
 const WIDTH = 300;
 const SCALE = 0.5;
 
+/** Small drifts get most of the height: ±1 at half a second and beyond. */
+const height = (drift) => Math.sign(drift) * Math.min(1, Math.sqrt(Math.abs(drift) / SCALE));
+
 /** The timeline of a room. Watched only while somebody looks: `look(true)` and `look(false)`. */
 export function timeline(room) {
   const list = h("ol", { class: "timeline" });
@@ -47,13 +50,13 @@ export function timeline(room) {
     graph.setAttribute("aria-label", `Drift of ${people.map((uid) => names[uid] || "somebody").join(", ")}`);
     graph.toggleAttribute("hidden", samples.length < 2);
     const minutes = samples.length ? Math.max(1, Math.round((Date.parse(samples.at(-1).at) - Date.parse(samples[0].at)) / 60_000)) : 0;
-    write(about, samples.length < 2 ? "How far everybody is from the party shows here once the film has run for a while." : `How far everybody was from the party in the last ${minutes} min, up to half a second each way.`);
+    write(about, samples.length < 2 ? "How far everybody is from the party shows here once the film has run for a while." : `How far everybody was from the party in the last ${minutes === 1 ? "minute" : `${minutes} minutes`}, up to half a second each way.`);
   }
 
   function line(uid, samples) {
     const made = document.createElementNS(SVG, "polyline");
     const points = samples.flatMap(({ drift }, place) =>
-      Number.isFinite(drift[uid]) ? [`${(WIDTH * place) / Math.max(1, samples.length - 1)},${-Math.max(-1, Math.min(1, drift[uid] / SCALE))}`] : []);
+      Number.isFinite(drift[uid]) ? [`${(WIDTH * place) / Math.max(1, samples.length - 1)},${-height(drift[uid])}`] : []);
     made.setAttribute("points", points.join(" "));
     made.style.setProperty("--hue", hue(uid));
     return made;

@@ -123,7 +123,8 @@ function heading(room, page) {
     const { party } = room;
     if (!party) return;
     write(name, party.title);
-    write(film, [party.media_title, party.season && `season ${party.season}`, party.episode && `episode ${party.episode}`].filter(Boolean).join(" · "));
+    const called = party.media_title === party.title ? null : party.media_title;
+    write(film, [called, party.season && `season ${party.season}`, party.episode && `episode ${party.episode}`].filter(Boolean).join(" · "));
     document.title = `${party.title} · Matinee`;
     write(marks, [party.private ? "private" : "public", party.locked ? "locked" : ""].filter(Boolean).join(" · "));
     set(expiry, "hidden", !party.closes_at && !party.host_missing_since);

@@ -409,6 +409,7 @@ async def test_more_than_half_skip_a_film_together(cast: Cast) -> None:
         await person.tab("Queue")
     await ana.page.get_by_label("Address of a film").fill("Another film")
     await ana.page.keyboard.press("Enter")
+    await ana.hears_of(2)
     await ana.press("Skip this one")
     await ben.sees("1 of 2 want to")
     await ben.press("Skip this one")

@@ -101,6 +101,10 @@ class TestPublicParties:
             asked = asking(CYD, story.now + timedelta(seconds=seconds))
             (party,) = (await list_parties(model.reader, ListParties(), asked)).parties
             assert party.viewers == viewers
+        sampled(story, party_id=ALL[0])
+        await model.apply(story.heartbeats[-1:])
+        (party,) = await listed(model)
+        assert party.viewers == 0
 
     async def test_pages_show_every_party_once(self, model: ReadModel, story: Recording) -> None:
         for n, id in enumerate(ALL):
@@ -182,6 +186,14 @@ class TestSearch:
 
     async def test_a_hundred_words_are_a_search_like_any_other(self, model: ReadModel) -> None:
         assert await found(model, "a " * 100) == {self.TITLES[0], self.TITLES[3]}
+
+    async def test_a_word_may_be_longer_than_the_database_takes(self, model: ReadModel, story: Recording) -> None:
+        """As it is compared, each of these letters is four."""
+        opened(story, ALL[11], title="㌀" * 200)
+        await model.apply(story.commits[-1:])
+
+        assert await found(model, "㌀" * 200) == await found(model, "アパ") == {"㌀" * 200}
+        assert await found(model, "㌀" * 20 + "x") == set()
 
     async def test_what_is_watched_is_found_as_well_as_long_as_it_is(self, model: ReadModel, story: Recording) -> None:
         story.tell(ChangeMedia(party_id=ALL[0], media="tt1", media_title="Matrix"), by=ANA)

@@ -38,6 +38,9 @@ from events.contracts.party import (
 )
 from parties.projections.facts import said
 
+LONGEST_WORD = 100
+"""Characters by which words are told apart; PostgreSQL takes 2,046 bytes."""
+
 _WORD = re.compile(r"[^\W_]+")
 _encode = msgspec.json.Encoder().encode
 _holds = msgspec.json.Decoder(HoldView)
@@ -93,7 +96,7 @@ class Screen(Struct):
 
 def words(text: str) -> list[str]:
     """The words that a search compares, alike however they are written: letters and digits, and nothing else."""
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    return [word[:LONGEST_WORD] for word in _WORD.findall(unicodedata.normalize("NFKC", text).casefold())]
 
 
 def opened(party_id: str, event: Opened) -> Screen:

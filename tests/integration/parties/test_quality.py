@@ -57,6 +57,20 @@ async def test_shares_and_drifts_are_those_of_members_while_playing(model: ReadM
     )  # fmt: skip
 
 
+async def test_those_of_whom_nobody_reports_say_nothing(model: ReadModel, story: Recording) -> None:
+    opened(story)
+    opened(story, id=Q)
+    sampled(story, ana=Sample(0.01, "in-sync"))
+    first = story.now
+    for party_id, present in ((P, 0), (Q, 2)):
+        counted = Sampled(at=later(story, 10), position=1.0, playing=True, present=present, members={})
+        story.say(CHANNEL.key(party_id), counted, after=10)
+
+    found = await of_party(model, story)
+    assert (found.samples, found.parties, found.since) == (1, 1, first)
+    assert (await of_all(model, story.now)).parties == 1
+
+
 async def test_without_samples_nothing_is_claimed(model: ReadModel, story: Recording) -> None:
     opened(story)
     nothing = SyncStatistics(

@@ -327,7 +327,7 @@ def test_nothing_is_told_to_nobody() -> None:
     assert evening.look() == Conclusions([], [], [])
     evening.hear(40, fine(ANA))
     assert evening.look().casts
-    assert evening.look(60) == Conclusions([], [], [])
+    assert (evening.look(60).commands, evening.look(60).casts) == ([], [])
 
 
 def test_nothing_is_concluded_about_a_party_that_is_over_or_never_was() -> None:
@@ -508,6 +508,8 @@ def test_who_is_excused_holds_nobody(reason: Any, reference: str) -> None:
 
 def test_one_report_is_not_a_stall() -> None:
     evening = Evening(*three, configured(reference="slowest"), playing)
+    evening.hear(17, fine(*ALL))
+    assert evening.look().commands == []
     evening.hear(20, stalling(BOB))
     assert [evening.look(second).commands for second in (20, 21, 22, 23)] == [[]] * 4
     evening.hear(24, fine(*ALL))
@@ -521,11 +523,35 @@ def test_one_report_is_not_a_stall() -> None:
 
 
 def test_a_control_makes_everybody_buffer_for_a_moment() -> None:
-    evening = Evening(*three, configured(reference="slowest"), playing, Sought(by=ANA, position=108.0, at=later(18)))
+    evening = Evening(*three, configured(reference="slowest"), playing)
+    evening.hear(16, fine(*ALL))
+    assert evening.look().commands == []
+    evening.happen(Sought(by=ANA, position=108.0, at=later(18)))
     evening.at = 18
     assert evening.go_on(21, stalling(BOB)) == []
     evening.at = 22
     assert evening.go_on(27, stalling(BOB)) == [Hold(party_id=P, uids=(BOB,))]
+
+
+@pytest.mark.parametrize("on_the_way", [{"buffering": True}, {"drift": -100.0}])
+@pytest.mark.parametrize("reference", ["slowest", "median"])
+def test_who_joins_late_stops_nobody_until_they_have_kept_up(reference: str, on_the_way: dict[str, Any]) -> None:
+    evening = Evening(*three[:2], configured(reference=reference), playing)
+    evening.at = 14
+    assert evening.go_on(30, fine(ANA)) == []
+    evening.happen(joined(BOB, 31), joined(CYD, 31))
+    late = {BOB: on_the_way, CYD: on_the_way}
+    assert evening.go_on(60, fine(ANA) | late) == []
+    assert evening.go_on(63, fine(*ALL)) == []
+    assert evening.go_on(70, fine(ANA) | late) == [Hold(party_id=P, uids=(BOB, CYD))]
+
+
+def test_who_comes_back_after_being_gone_is_late_again() -> None:
+    evening = Evening(*three, configured(reference="slowest"), playing)
+    evening.at = 14
+    assert evening.go_on(20, fine(*ALL)) == []
+    assert evening.go_on(35, fine(ANA, CYD)) == []
+    assert evening.go_on(50, stalling(BOB)) == []
 
 
 @pytest.mark.parametrize(
@@ -545,7 +571,8 @@ def test_a_party_that_does_not_run_is_not_held(event: PartyEvent) -> None:
 def test_a_party_is_not_held_again_at_once() -> None:
     held = Held(by=SYSTEM, why="stalled", waits_for=(BOB,), position=106.0, at=later(16), until=later(46))
     evening = Evening(*three, configured(reference="slowest"), held, Played(by=SYSTEM, position=107.0, at=later(17)))
-    evening.at = 20
+    evening.hear(19, {uid: {"position": 108.8} for uid in ALL})
+    assert evening.look().commands == []
     asked = []
     for second in range(20, 30):
         evening.hear(second, stalling(BOB))
@@ -642,6 +669,26 @@ def test_who_has_not_reported_is_in_no_sample() -> None:
         for _, event in evening.look().samples:
             assert isinstance(event, Sampled)
             assert (set(event.members), event.present) == ({ANA}, 2)
+
+
+def test_those_are_counted_too_of_whom_nobody_reports() -> None:
+    evening = Evening(*three)
+    taken = []
+    for second in range(0, 20, 5):
+        evening.hear(second, seen=(ANA, BOB, "a visitor"))
+        taken += [event for _, event in evening.look().samples]
+    assert [(event.present, event.members) for event in taken if isinstance(event, Sampled)] == [(2, {})]
+
+
+def test_that_nobody_is_there_any_more_is_told_once() -> None:
+    evening = Evening(*three, playing)
+    evening.at = 20
+    assert samples(evening, 31, fine(ANA))[-1].present == 1
+    told = [(second, event) for second in range(41, 80) for _, event in evening.look(second).samples]
+    ((second, event),) = told
+    assert isinstance(event, Sampled)
+    assert (second, event.present, event.members) == (41, 0, {})
+    assert evening.observer.active(START + 80) == []
 
 
 # What is kept.

@@ -51,6 +51,7 @@ ROWS_PER_SECOND = 5.0
 STALE_SECONDS = 30.0
 
 State = Literal["in-sync", "ahead", "behind", "buffering", "paused"]
+WITH_THE_PARTY = frozenset({"in-sync", "paused"})
 
 
 class View(NamedTuple):
@@ -90,9 +91,11 @@ class Notes:
         "at",
         "counted",
         "judged",
+        "kept_up",
         "present",
         "retold_at",
         "sample_at",
+        "sampled",
         "summary",
         "told",
         "troubled",
@@ -104,6 +107,9 @@ class Notes:
         self.judged: dict[str, tuple[float, str]] = {}
         """Which report of each member was looked at last."""
         self.views: dict[str, View] = {}
+        self.kept_up: set[str] = set()
+        """Whose player has been with the party since they came. One that is still on its way has not stalled: who joins
+        late stops nobody."""
         self.troubled: dict[str, float] = {}
         """Since when each report of a member told of trouble."""
         self.told: dict[str, View] = {}
@@ -113,6 +119,8 @@ class Notes:
         self.retold_at = now - RETOLD_SECONDS
         # Parties take their samples at different times, also after another replica has begun to lead.
         self.sample_at = now + SAMPLED_SECONDS * (crc32(party_id.encode()) % 100) / 100
+        self.sampled = 0
+        """How many were there at the newest sample."""
         self.counted: dict[str, tuple[int, int]] = {}
         """Stalls and seeks up to the sample before."""
         self.asked: dict[type[PartyCommand], tuple[PartyCommand, float]] = {}
@@ -122,6 +130,7 @@ class Notes:
         for uid in [uid for uid in self.judged if uid not in people]:
             for notes in (self.judged, self.views, self.troubled, self.counted):
                 notes.pop(uid, None)
+            self.kept_up.discard(uid)
         for uid, heard in people.items():
             if self.judged.get(uid) == heard.order:
                 continue
@@ -129,7 +138,9 @@ class Notes:
             view = view_of(heard, party.anchor)
             if view is not None:
                 self.views[uid] = view
-            if view is not None and in_trouble(view, heard, party.anchor):
+                if view.state in WITH_THE_PARTY:
+                    self.kept_up.add(uid)
+            if view is not None and uid in self.kept_up and in_trouble(view, heard, party.anchor):
                 self.troubled.setdefault(uid, heard.at)
             else:
                 self.troubled.pop(uid, None)
@@ -177,7 +188,11 @@ class Ambient:
         return audience.known(now) if audience is not None else NOBODY
 
     def active(self, now: float) -> Sequence[Key]:
-        return [key for key, audience in self._audiences.items() if key not in self._over and audience.present(now)]
+        return [
+            key
+            for key, audience in self._audiences.items()
+            if key not in self._over and (audience.present(now) or self._has_emptied(key))
+        ]
 
     def conclude(self, states: Mapping[Key, Party], now: float) -> Conclusions:
         commands: list[PartyCommand] = []
@@ -193,8 +208,13 @@ class Ambient:
             if look.present:
                 commands += look.commands()
                 casts += look.casts()
-                samples += look.samples(key)
+            samples += look.samples(key)
         return Conclusions(commands, casts, samples)
+
+    def _has_emptied(self, key: Key) -> bool:
+        """Whether the newest sample still counts somebody."""
+        notes = self._notes.get(key)
+        return notes is not None and notes.sampled > 0
 
     def _noted(self, key: Key, audience: Audience, now: float) -> Notes:
         notes = self._notes.get(key)
@@ -320,15 +340,17 @@ class Look:
 
     def _summary(self) -> Summary:
         views = self._notes.views.values()
-        in_sync = sum(view.state in ("in-sync", "paused") for view in views)
+        in_sync = sum(view.state in WITH_THE_PARTY for view in views)
         drifts = [abs(view.drift) for view in views if view.drift is not None]
         return Summary(in_sync, len(self.present), round(percentile(drifts, 0.95), 3) if drifts else None)
 
     def samples(self, key: Key) -> Iterator[Sampling]:
-        """How the members were at this moment, now and then."""
+        """How many members were there and how they were, now and then; and at once when nobody is any more."""
         notes, now = self._notes, self._now
-        if not notes.views or now < notes.sample_at:
+        emptied = notes.sampled > 0 and not self.present
+        if not emptied and (now < notes.sample_at or not self.present):
             return
+        notes.sampled = len(self.present)
         notes.sample_at = now + max(SAMPLED_SECONDS, len(notes.views) / ROWS_PER_SECOND)
         yield Sampling(
             key,

@@ -33,7 +33,7 @@ DRIFT = """
     with newest as (
         select position, at, media_seconds, sum(heard) over (order by at desc, position desc) as heard_so_far
           from sync_sample
-         where party_id = $1 and at >= $2 and at < $3
+         where party_id = $1 and at >= $2 and at < $3 and heard > 0
          order by at desc, position desc
          limit $4)
     select at, media_seconds,

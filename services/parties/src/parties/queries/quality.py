@@ -16,7 +16,7 @@ SUMS = """
     select coalesce(sum(judged), 0) as samples, sum(in_sync)::float8 / nullif(sum(judged), 0) as in_sync,
            sum(same_frame)::float8 / nullif(sum(judged), 0) as same_frame, coalesce(sum(stalls), 0) as stalls,
            coalesce(sum(seeks), 0) as seeks, count(distinct party_id) as parties, min(at) as since
-      from sync_sample where {which}
+      from sync_sample where {which} and heard > 0
 """
 
 # The hash draws the same samples each time, and with no regard to how parties take turns in the stream.

@@ -392,6 +392,35 @@ async def test_what_is_given_back_after_it_has_worn_off_takes_nothing_from_other
         assert (await refused_of(keeper, structs.replace(context(ana), now=asked.now))).code == "rate-limited"
 
 
+async def test_of_two_attempts_at_once_the_one_that_comes_second_takes_nothing_back(
+    prepared: Embedded, ana: str
+) -> None:
+    """The first to charge may be the last to reach the log, where it finds that its twin has been there."""
+    asking = context(ana)
+
+    async def outrun(command: Command) -> Done:
+        await keeper.carry_out(command, asking, done)
+        return Done(1, repeated=True)
+
+    async with quotas_of(NAME, prepared.database_url(NAME), only(Quota("twins", 1, 600))) as keeper:
+        await keeper.carry_out(Label(account_id="a", text="x"), asking, outrun)
+        assert (await refused_of(keeper, context(ana))).code == "rate-limited"
+
+
+async def test_what_two_attempts_at_once_do_not_need_is_given_back_once(prepared: Embedded, ana: str) -> None:
+    first, asking, last = (context(ana) for _ in range(3))
+
+    async def twice(command: Command) -> Done:
+        await keeper.carry_out(command, asking, nothing)
+        return Done(1)
+
+    async with quotas_of(NAME, prepared.database_url(NAME), only(Quota("two", 2, 600))) as keeper:
+        await keeper.carry_out(Label(account_id="a", text="x"), first, done)
+        await keeper.carry_out(Label(account_id="a", text="x"), asking, twice)
+        await keeper.carry_out(Label(account_id="a", text="x"), last, done)
+        assert (await refused_of(keeper, context(ana))).code == "rate-limited"
+
+
 async def test_no_limit_is_no_charge(prepared: Embedded, ana: str) -> None:
     async with quotas_of(NAME, prepared.database_url(NAME), only(Quota("free", 0, 600))) as keeper:
         for _ in range(100):

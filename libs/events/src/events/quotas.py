@@ -54,15 +54,30 @@ CHARGE = f"""
 
 `began_at` is when the first of that was charged. Rows are locked in one order: no two commands wait for each other.
 """
-LOOK = """
-    select name, subject, full_at, commands @> array[$1::text] as charged
-      from quota join unnest($2::text[], $3::text[]) as asked (name, subject) using (name, subject)
+LOOK = f"""
+    with found as (
+        select name, subject, full_at, began_at, commands @> array[$1::text] as covered
+          from quota join unnest($2::text[], $3::text[]) as asked (name, subject) using (name, subject)
+         order by name, subject
+           for update of quota),
+    held as (
+        update quota set commands = (array[$1::text] || commands)[:{REMEMBERED}]
+          from found
+         where covered and quota.name = found.name and quota.subject = found.subject)
+    select * from found
 """
+"""What has nothing left, unless an attempt of the same command has charged it already: that charge covers this attempt,
+too, and is then held by both."""
 GIVE_BACK = """
-    update quota set full_at = full_at - $5::interval, commands = array_remove(commands, $1)
+    update quota
+       set full_at = full_at - case when cardinality(array_positions(commands, $1)) > 1 then interval '0'
+                                    else $5::interval end,
+           commands = array_fill($1, array[greatest(cardinality(array_positions(commands, $1)) - 1, 0)])
+                      || array_remove(commands, $1)
      where name = $2 and subject = $3 and began_at = $4
 """
-"""Nothing once it has worn off."""
+"""Once nobody holds it any more: another attempt of the command may have been the one that counts. Nothing once it has
+worn off."""
 FORGET = f"""
     delete from quota
      where ctid = any(array(select ctid from quota where full_at < now() - interval '{FORGET_SECONDS} seconds'
@@ -184,7 +199,8 @@ class Quotas:
                 if len(charged) == len(charges):
                     return charged
                 rows = {each.charge.row for each in charged}
-                refused = await _refused(db, context, [charge for charge in charges if charge.row not in rows])
+                covered, refused = await _look(db, context, [each for each in charges if each.row not in rows])
+                charged += covered
         except Exception as error:
             if not is_away(error):
                 raise
@@ -258,17 +274,21 @@ async def _charge(db: Any, context: Context, charges: Sequence[Charge]) -> list[
     return [_Charged(charge, began[charge.row]) for charge in charges if charge.row in began]
 
 
-async def _refused(db: Any, context: Context, charges: Sequence[Charge]) -> dict[tuple[str, str], float]:
-    """Of those that were not charged, the ones that this command has not used already: how long each has to wait."""
+async def _look(
+    db: Any, context: Context, charges: Sequence[Charge]
+) -> tuple[list[_Charged], dict[tuple[str, str], float]]:
+    """Of those that were not charged, the ones that another attempt of the command has, and how long the rest wait."""
     names, subjects = zip(*(charge.row for charge in charges), strict=True)
     rows = {(row["name"], row["subject"]): row for row in await db.fetch(LOOK, context.command_id, names, subjects)}
-    waits = {}
+    covered, waits = list[_Charged](), dict[tuple[str, str], float]()
     for charge in charges:
         row, quota = rows.get(charge.row), charge.quota
-        if row is None or not row["charged"]:
+        if row is not None and row["covered"]:
+            covered.append(_Charged(charge, row["began_at"]))
+        else:
             left = (row["full_at"] + quota.step - quota.span - context.now).total_seconds() if row else 0.0
             waits[charge.row] = max(math.ceil(left * 1000), 1) / 1000
-    return waits
+    return covered, waits
 
 
 def _unchecked(charges: Sequence[Charge], error: Exception) -> Sequence[_Charged]:

@@ -57,13 +57,18 @@ class Peer:
     async def start(self) -> None:
         for pattern, handle in (("cmd.>", self._call), ("qry.>", self._call), ("grant.>", self._grant)):
             self._subscriptions.append(await self.bus.subscribe(pattern, self._in_background(handle), "peer"))
-        state = await self.bus.api("STREAM.INFO.EV_PARTIES")
-        self.sequence = self.told = state["state"]["last_seq"]
+        self.sequence = self.told = (await self._known())["state"]["last_seq"]
+
+    async def _known(self) -> Any:
+        """Where the stream ends; the server has taken in by then what it was told before."""
+        return await self.bus.api("STREAM.INFO.EV_PARTIES")
 
     async def stop(self) -> None:
+        """From when this returns nobody listens: the server has answered after it was told."""
         for subscription in self._subscriptions:
             await self.bus.unsubscribe(subscription)
         self._subscriptions.clear()
+        await self._known()
 
     def room(self, party_id: str | None = None, **options: Any) -> str:
         party_id = party_id or secrets.token_hex(8)

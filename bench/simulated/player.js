@@ -152,7 +152,7 @@ export class Player {
   }
 
   #tell(event) {
-    for (const heard of this.#heard.get(event) ?? []) this.#world.after(0, heard);
+    for (const heard of this.#heard.get(event) ?? []) this.#world.after(0, () => heard({ type: event }));
   }
 
   #landed() {

@@ -51,10 +51,10 @@ class Witness {
     if (Math.abs(rate / anchor.rate - 1) > NOTICED && this.world.now - saidAt > UNSETTLED) this.bends += 1;
   }
 
-  /** About every twenty minutes of playing data run out, as often for 0.5 to 1.7 s as for 1.7 to 6 s. */
+  /** About every twenty minutes of playing data run out. */
   #stallNow(chance) {
     this.world.after(chance.until(1_200), () => {
-      const seconds = chance.scaled(0.5, 6);
+      const seconds = chance.between(0.5, 6);
       if (this.member.player.stall(seconds)) {
         this.stalled += seconds;
         this.quietFrom = Math.max(this.quietFrom, this.world.now + seconds + UNSETTLED);

@@ -158,6 +158,9 @@ const FRAME = 1 / 24;
 /** Milliseconds between looks: odd, so that they fall on other parts of a frame each time, at any usual frame rate. */
 const EVERY = 97;
 const LOOKS = 10;
+/** Seconds by which looks at a player that does not round may go up, and looks that it takes to believe that. */
+const EXACT = 0.004;
+const EVEN = 60;
 /** Milliseconds after which a look no longer counts; in a hidden tab looks may be a second apart, or a minute. */
 const STALE = 12_000;
 /** Milliseconds within which players do what they are told; until then, what they say of themselves means nothing. */
@@ -168,6 +171,8 @@ const MEANT = 250;
 const ANSWERED = 2_000;
 /** Milliseconds without progress after which a player is stuck, whatever it says of itself. */
 const STUCK = 1_200;
+/** Milliseconds after a start or a jump in which players, browsers too, show what they are about to play. */
+const UNSTEADY = 250;
 /** Milliseconds after which a jump or a start that was not seen to succeed is given up. */
 const GIVEN_UP = 10_000;
 /** Milliseconds between jumps at most, however little they help; of two within twice this, the first did not. */
@@ -178,6 +183,11 @@ const NEAR = 0.5;
 const SLOW = 0.15;
 /** Milliseconds for which the party counts as just moved. */
 const MOVED = 3_000;
+/** Seconds by which a jump that somebody asked for goes further than it must: the player lands, stands and starts on
+ *  time, which is far more exact than hoping that it takes as long as it did before. */
+const SPARE = 0.25;
+/** Seconds within which a player that stands ahead waits for the party to come. */
+const SOON = 1;
 /** The smallest step of speed: with less, a second would not correct what an ear cannot tell anyway. */
 const STEP_OF_SPEED = 0.01;
 
@@ -188,8 +198,8 @@ const TOLERANCES = {
   stop: 0.006,
   /** Share by which speed is bent at most. Browsers keep the pitch; PAL showed films 4 % fast for decades. */
   rate: 0.05,
-  /** Seconds from which it is worth a jump. Up to here, which a party calls in sync, speed does it within 40 s. */
-  jump: 2,
+  /** Seconds from which it is worth a jump. Up to here speed does it, within 50 s, and nobody misses a word. */
+  jump: 2.5,
   /** Seconds, in place of `jump`, for players whose speed is not to be bent. */
   coarse: 0.4,
   /** Seconds beyond which a member is shown as ahead or behind: more than a reaction called across the room. */
@@ -210,18 +220,21 @@ class Latency {
   learn(took) {
     if (!(took < this.most)) return;
     this.#last = [...this.#last.slice(-4), Math.max(0, took)];
-    const ordered = [...this.#last].sort((a, b) => a - b);
-    this.seconds = ordered[(ordered.length - 1) >> 1];
+    this.seconds = middle(this.#last);
   }
 }
 
+const middle = (values) => [...values].sort((a, b) => a - b)[(values.length - 1) >> 1];
+
 /**
- * How far a player is ahead, out of several looks. Players tell the time of a frame, or of their last update: a look
- * may show too little and never too much. So the most of several is the truth, each moved on by what was gained since;
- * unless the newest shows less by more than the player's grain, because then the player has slipped.
+ * How far a player is ahead, out of several looks, each moved on by what was gained since. Many players tell the time
+ * of a frame, or of their last update: a look may show too little and never too much, so the most of several is the
+ * truth, unless the newest shows less by more than the player's grain, because then it has slipped. One that has not
+ * gone up and down for some seconds does not round, as browsers do not, and is believed as it is.
  */
 class Lead {
   #looks = [];
+  #even = 0;
   #gained = 0;
 
   clear() { this.#looks = []; }
@@ -230,12 +243,20 @@ class Lead {
   add(local, seconds, gains, grain) {
     const last = this.#looks.at(-1);
     if (last) this.#gained += (gains * (local - last.local)) / 1000;
+    const own = seconds - this.#gained;
+    if (last) this.#even = own > last.seconds + EXACT ? 0 : this.#even + 1;
     if (last && seconds < this.seconds - grain) this.clear();
-    this.#looks.push({ local, seconds: seconds - this.#gained });
+    this.#looks.push({ local, seconds: own });
     while (this.#looks.length > LOOKS || this.#looks[0].local < local - STALE) this.#looks.shift();
   }
 
-  get seconds() { return this.#gained + Math.max(...this.#looks.map(({ seconds }) => seconds)); }
+  get exact() { return this.#even >= EVEN; }
+
+  get seconds() {
+    const told = this.#looks.map(({ seconds }) => seconds);
+    return this.#gained + (this.exact ? middle(told.slice(-3)) : Math.max(...told));
+  }
+
   get settled() {
     const { length } = this.#looks;
     return length > 4 || (length > 1 && this.#looks[length - 1].local - this.#looks[0].local > 400);
@@ -272,19 +293,22 @@ export class Sync {
   #timer = null;
   #stopped = false;
   #looking = false;
-  #heard = () => this.tick();
+  #heard = (event) => {
+    if (event?.type === "seeking") this.#heardOfSeek = true;
+    this.tick();
+  };
   // The party: the anchor that holds, and those that will, in order.
   #newest = null; #current = null; #pending = [];
   // The player: what it was told or left to do and when, what it still does and takes for it, where it was and stands.
   #paused; #rate = null; #ordered = null; #normal = 1; #toldAt = -Infinity;
-  #doing = null; #starting = new Latency(0.05, 2); #seeking = new Latency(0.15, 10);
+  #doing = null; #startsIn = Infinity; #starting = new Latency(0.05, 2); #seeking = new Latency(0.15, 10);
   #lead = new Lead(); #reckoned = null; #stood = null; #seen = null; #interval = EVERY; #progressAt = -Infinity;
   #grain = 0; #stuck = false; #blocked = false; #hidden = false; #shownAt = -Infinity;
   // Correction. `asked` is why a jump is due: "place" to begin anew, "control" if the party was moved, null for drift.
-  #asked = "place"; #askedAt = -Infinity; #placings = 0; #jumpedAt = -Infinity; #coolDown = 0;
+  #asked = "place"; #askedAt = -Infinity; #atOnce = false; #placings = 0; #jumpedAt = -Infinity; #coolDown = 0;
   #bent = 0; #bends; #speeds;
   // What the user does with the player's own buttons.
-  #touched = null; #excusedAt = -Infinity; #expected = {}; #resting = false; #patientUntil = null;
+  #touched = null; #heardOfSeek = false; #excusedAt = -Infinity; #expected = {}; #resting = false; #patientUntil = null;
   // What is told.
   #state = "unknown"; #drift = null; #stalls = 0; #seeks = 0;
 
@@ -355,7 +379,10 @@ export class Sync {
     this.#toldAt = -Infinity;
     this.#beginAnew();
     this.#letGo();
+    // Browsers want to see play() while they handle the touch.
+    this.#atOnce = true;
     this.tick();
+    this.#atOnce = false;
   }
 
   /** Leave the player alone, at the party's speed. */
@@ -417,7 +444,7 @@ export class Sync {
     this.#clearTimer?.(this.#timer);
     const [next] = this.#pending;
     const due = next && this.#clock.known ? this.#moment(next) - this.#clock.now() : EVERY;
-    this.#timer = this.#setTimer(this.#heard, Math.max(1, Math.ceil(Math.min(EVERY, due))));
+    this.#timer = this.#setTimer(this.#heard, Math.max(1, Math.ceil(Math.min(EVERY, due, this.#startsIn))));
   }
 
   /** Server ms at which to act on an anchor that lies ahead. */
@@ -491,6 +518,7 @@ export class Sync {
     const { paused, playbackRate: ran } = player;
     const goal = this.#goal(server);
     const look = { local, server, reported, paused, ran, goal };
+    this.#startsIn = Infinity;
     if (goal.rate !== this.#normal) this.#setNormal(goal.rate);
     const left = this.#notice(look);
     this.#interval = Math.max(EVERY, local - (this.#seen?.local ?? local), this.#interval * 0.8);
@@ -515,6 +543,7 @@ export class Sync {
   /** Another source is being loaded: it begins anew, whatever it was doing. */
   #emptied() {
     this.#beginAnew();
+    this.#lead = new Lead();
     this.#rate = this.#ordered = this.#touched = null;
     this.#paused = this.#player.paused;
     return this.#nothing("buffering");
@@ -571,7 +600,10 @@ export class Sync {
   /** No player moves back by itself, or on faster than it plays; one that stalls or is seldom seen does neither. */
   #wasMoved({ local, reported, paused, ran }) {
     const seen = this.#seen;
-    if (!seen || (this.#doing && !this.#doing.moved)) return false;
+    const { seeking, addEventListener } = this.#player;
+    const sought = this.#heardOfSeek || seeking || !addEventListener;
+    this.#heardOfSeek = false;
+    if (!sought || !seen || (this.#doing && !this.#doing.moved)) return false;
     const moved = reported - seen.reported;
     const speed = paused && seen.paused ? 0 : Math.max(ran, seen.ran);
     return moved < -0.25 || moved > (speed * 1.1 * (local - seen.local)) / 1000 + (speed ? 0.5 : 0.25);
@@ -665,7 +697,8 @@ export class Sync {
 
   /** Where it stands: what it tells is rounded, and what was reckoned before it stopped is finer. */
   #standing(reported) {
-    return this.#stood !== null && Math.abs(reported - this.#stood) < 1.5 * FRAME ? this.#stood : reported;
+    const known = this.#stood !== null && !this.#lead.exact;
+    return known && Math.abs(reported - this.#stood) < 1.5 * FRAME ? this.#stood : reported;
   }
 
   // Running.
@@ -675,6 +708,7 @@ export class Sync {
     const { local, reported, paused, ran, goal } = look;
     if (this.#atEnd(reported, goal)) return this.#beside(0);
     if (this.#blocked) return "blocked";
+    if (paused !== this.#paused && local - this.#toldAt <= GRACE) return this.#state;
     if (paused) return this.#begin(look);
     if (this.#cannotGoOn(local)) return this.#waitForPlayer(look);
     this.#stuck = false;
@@ -683,7 +717,8 @@ export class Sync {
     this.#lead.add(local, reported - goal.place, ran - goal.rate, this.#grain * ran);
     const { seconds, settled } = this.#lead;
     const state = this.#beside(seconds);
-    if (settled) this.#settle(look, seconds);
+    // What somebody asked for is so far off that one look shows it.
+    if (settled || (this.#asked && Math.abs(seconds) > this.#bearable() + this.#grain)) this.#settle(look, seconds);
     return state;
   }
 
@@ -694,19 +729,30 @@ export class Sync {
   }
 
   /** Start a player that stands though the party goes on. */
-  #begin({ local, server, reported, goal }) {
-    if (!this.#paused && local - this.#toldAt <= GRACE) return this.#state;
-    const start = this.#starting.seconds;
-    const from = this.#standing(reported);
-    const off = from - (goal.place + start * goal.rate);
-    this.#setRate(goal.rate);
+  #begin(look) {
+    const { local, reported, goal } = look;
+    if (this.#doing?.seeks && this.#landed(local, reported)) this.#settleDown(local);
     const { seeking = false } = this.#player;
-    if (this.#worthAJump(off, local) && !seeking) {
-      this.#jump(local, this.#aim(server, this.#seeking.seconds + start), goal.rate, off);
-      this.#doing.starts = true;
-    } else this.#doing = { since: local, from, rate: goal.rate, starts: true, muddled: seeking };
+    const from = this.#standing(reported);
+    const start = this.#starting.seconds * goal.rate;
+    const off = from - (goal.place + start);
+    this.#setRate(goal.rate);
+    if (off > 0 && off < SOON * goal.rate && !this.#atOnce) return this.#waitForParty(off / goal.rate);
+    if (this.#worthAJump(off, local) && !this.#doing) {
+      this.#leap(look, off);
+      if (!this.#atOnce) return "waiting";
+    }
+    if (this.#doing) Object.assign(this.#doing, { starts: true });
+    else this.#doing = { since: local, from, rate: goal.rate, starts: true, muddled: seeking };
     this.#play(local);
-    return this.#beside(this.#doing.seeks ? 0 : from - goal.place);
+    return this.#beside(this.#doing.seeks || Math.abs(off) <= start ? 0 : off);
+  }
+
+  /** It stands where the party will be in so many seconds, less what it takes to start. */
+  #waitForParty(seconds) {
+    this.#startsIn = seconds * 1000;
+    this.#drift = 0;
+    return "waiting";
   }
 
   /** Whether data are lacking, it says that it is on its way, or it does not move. */
@@ -729,17 +775,18 @@ export class Sync {
   #underWay({ local, reported }) {
     const { from, since, rate } = this.#doing;
     const gone = reported - from;
-    if (gone > 0.001 && gone < (rate * 1.2 * (local - since)) / 1000 + NEAR) this.#doing.moved = true;
+    if (gone > 0.001 && gone < (rate * 1.2 * (local - since)) / 1000 + NEAR) this.#doing.moved ??= local;
     else if (local - since > GIVEN_UP) this.#doing = null;
-    return this.#doing === null || this.#doing.moved;
+    return this.#doing === null || local - this.#doing.moved >= UNSTEADY;
   }
 
   /** What follows from a drift that is known: learn from the last jump or start, then correct. */
-  #settle({ local, server, goal }, seconds) {
+  #settle(look, seconds) {
+    const { local, goal } = look;
     this.#reckoned = { local, position: goal.place + seconds };
     if (this.#doing) this.#learn(local, goal.place + seconds);
     if (this.#worthAJump(seconds, local)) {
-      this.#jump(local, this.#aim(server, this.#seeking.seconds), goal.rate, seconds);
+      this.#leap(look, seconds);
     } else {
       const isDone = this.#asked === "place" || local - this.#askedAt > MOVED;
       if (isDone && Math.abs(seconds) <= this.#bearable()) this.#asked = null;
@@ -766,19 +813,27 @@ export class Sync {
     return this.#bends && this.#speeds.any ? this.#tolerances.jump : this.#tolerances.coarse;
   }
 
-  /** Where the party will be when a player that takes so many seconds gets there. */
-  #aim(server, seconds) { return this.#inCopy(place(this.#current, server + seconds * 1000)); }
+  /** Jump to where the party will be by then: to run on there if it is drift, or else to stand and start on time. */
+  #leap({ local, server, paused, goal }, off) {
+    const stands = this.#asked !== null && !this.#atOnce;
+    if (stands && !paused) this.#pause(local);
+    const start = stands || paused ? this.#starting.seconds : 0;
+    const takes = this.#seeking.seconds + start + (stands ? SPARE : 0);
+    this.#jump(local, this.#inCopy(place(this.#current, server + takes * 1000)), goal.rate, off);
+  }
 
-  /** Bend the speed a little until the drift is gone: in proportion, so that it does not swing over. */
+  /** Bend the speed a little until the drift is gone, by as much as rids it of that in a second, if it may. */
   #bend(seconds, rate) {
     const { start, stop } = this.#tolerances;
     const [off, way] = [Math.abs(seconds), -Math.sign(seconds)];
-    const begins = off > Math.max(start, this.#clock.uncertainty / 1000);
-    const over = this.#bent ? off <= stop || way !== Math.sign(this.#bent) : !begins;
-    // So slowly that the next look, which may be late, does not find it on the other side.
-    const share = this.#speeds.share(off, Math.max(1, this.#interval / 500));
-    const swings = (share * this.#interval) / 1000 > off + stop;
-    if (over || swings || !this.#bends || !this.#speeds.any) {
+    // Each change costs some players a few ms, so one bend it is, from beginning to end, unless the drift grows.
+    const share = Math.max(Math.abs(this.#bent), this.#speeds.share(off, Math.max(1, this.#interval / 500)));
+    const gains = (share * this.#interval) / 1000;
+    const isOver = this.#bent
+      ? off <= Math.max(stop, gains / 2) || way !== Math.sign(this.#bent)
+      : off <= Math.max(start, this.#clock.uncertainty / 1000);
+    // Never so fast that the next look, which may be late, finds it on the other side.
+    if (isOver || gains > off + stop || !this.#bends || !this.#speeds.any) {
       this.#unbend();
       return;
     }

@@ -414,7 +414,8 @@ def open_stream(running: Running, token: str) -> socket.socket:
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     raw.connect(("127.0.0.1", running.port))
     raw.sendall(
-        b"GET /v1/watch/party.members?party_id=p HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n" % token.encode()
+        b"GET /v1/watch/party.members?party_id=p HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n"
+        % token.encode()
     )
     return raw
 

@@ -23,6 +23,13 @@ async def opened(host: Client, **more: Any) -> tuple[str, str | None]:
     return answer["value"]["party_id"], answer["value"]["key"]
 
 
+async def guessed(client: Client, party_id: str, key: str) -> str:
+    """What a guess is refused with; one that a slow database could not count is made again."""
+    while (code := await refused(client, "party.join", party_id=party_id, key=key)) == "unavailable":
+        pass
+    return code
+
+
 class TestKeys:
     async def test_a_key_for_another_room_opens_nothing(self, system: System) -> None:
         async with signed_in(system, "Ana", "Eve") as (ana, eve):
@@ -44,18 +51,20 @@ class TestKeys:
 
 
 async def test_fifty_wrong_keys_lock_who_guesses_and_let_nobody_in(tmp_path: Any) -> None:
-    with system_over(tmp_path / "limited", MATINEE_KEY_TRIES="10", MATINEE_KEY_TRIES_PER_PARTY="50") as system:
+    """Two tries are a try in five minutes, so that none wears off meanwhile, however slow the machine is."""
+    with system_over(tmp_path / "limited", MATINEE_KEY_TRIES="2", MATINEE_KEY_TRIES_PER_PARTY="50") as system:
         async with signed_in(system, "Ana", "Ben", "Eve") as (ana, ben, eve):
             party_id, key = await opened(ana, private=True)
-            await ben.call("party.join", party_id=party_id, key=key)
+            joined = await ben.call("party.join", party_id=party_id, key=key)
+            await value(ana, "party.state", joined, party_id=party_id)
             before = await everything(ana, party_id)
             wrong = (f"{(int(key or 0) + n) % 1_000_000:06d}" for n in range(1, 51))
 
-            told = [await refused(eve, "party.join", party_id=party_id, key=guess) for guess in wrong]
+            told = [await guessed(eve, party_id, guess) for guess in wrong]
 
-            assert told == ["wrong-key"] * 10 + ["key-locked"] * 40
+            assert told == ["wrong-key"] * 2 + ["key-locked"] * 48
             # The right key does not help any more, and those who are in notice nothing.
-            assert await refused(eve, "party.join", party_id=party_id, key=key) == "key-locked"
+            assert await guessed(eve, party_id, str(key)) == "key-locked"
             assert await everything(ana, party_id) == before
             await ben.call("party.ready", party_id=party_id)
 

@@ -1,12 +1,13 @@
 // The watch page: who one is, which room one is in, and the connection that all of it goes over.
 
-import { Client, Guest, newKey } from "/client.js";
+import { Client, Guest, Refused, newKey } from "/client.js";
 import { Clock } from "/sync.js";
 import { arrange, ask, h, set, write } from "/watch/dom.js";
+import { here, pathTo, rememberKey } from "/watch/invitation.js";
 import { askKey, askName, farewell, lobby } from "/watch/lobby.js";
 import { Room } from "/watch/room.js";
 import * as store from "/watch/store.js";
-import { invitation, isRefusal, openRoom } from "/watch/view.js";
+import { openRoom } from "/watch/view.js";
 import { words } from "/watch/words.js";
 
 const NOTE_SHOWN = 6_000;
@@ -33,6 +34,8 @@ function note(text, kind = "note") {
   setTimeout(() => made.remove(), NOTE_SHOWN);
 }
 
+/** Whether this is something that the server refused; anything else is our own mistake. */
+const isRefusal = (error) => error instanceof Refused;
 const trouble = (error) => note(isRefusal(error) ? words(error) : String(error), "trouble");
 
 let announcing = 0;
@@ -75,7 +78,9 @@ connection.querySelector("button").addEventListener("click", () => client.wake()
 /** Ask the time whenever the clock wants it. */
 async function keepTime() {
   for (;;) {
-    await new Promise((done) => setTimeout(done, Math.max(20, clock.due())));
+    // In short steps, because after waking up the next sample is due at once.
+    do await new Promise((done) => setTimeout(done, Math.min(Math.max(20, clock.due()), 250)));
+    while (clock.due() > 0);
     try {
       const { t0, t1, t2, t3 } = await client.time();
       clock.add(t0, t1, t2, t3);
@@ -118,11 +123,6 @@ function welcome(invited) {
   input.focus();
 }
 
-const here = () => ({
-  id: new URLSearchParams(location.search).get("party"),
-  key: new URLSearchParams(location.hash.slice(1)).get("key"),
-});
-
 function go(path) {
   history.pushState(null, "", path);
   return enter();
@@ -130,7 +130,7 @@ function go(path) {
 
 function showLobby() {
   document.title = "Matinee";
-  const made = lobby({ client, open: openParty, enter: (id, key) => go(`/?party=${encodeURIComponent(id)}${key ? `#key=${key}` : ""}`) });
+  const made = lobby({ client, open: openParty, enter: (id, key) => go(pathTo(id, key)) });
   show(made.element, made.close);
 }
 
@@ -144,8 +144,8 @@ async function openParty({ film, file, title, private: isPrivate }) {
   try {
     const { value } = await client.call("party.open", args, { key: wish.key });
     wish.of = null;
-    if (value.key) store.keys.put(value.party_id, value.key);
-    history.pushState(null, "", invitation(value.party_id));
+    history.pushState(null, "", pathTo(value.party_id));
+    rememberKey(value.party_id, value.key);
     await join(value.party_id, value.key ?? null, file);
   } catch (error) {
     trouble(error);
@@ -157,9 +157,9 @@ async function join(id, key = null, file = null) {
   room.on("over", (why, details) => sayFarewell(room, why, details));
   show(h("p", { class: "entering quiet", role: "status" }, "Taking your seat…"));
   try {
-    const known = key ?? store.keys.get(id);
-    await room.join({ name: guest.name, key: /^\d{6}$/.test(known ?? "") ? known : null });
-    if (key) store.keys.put(id, key);
+    const digits = [key, store.keys.get(id)].find((known) => /^\d{6}$/.test(known ?? "")) ?? null;
+    await room.join({ name: guest.name, key: digits });
+    rememberKey(id, digits);
     const made = openRoom({ client, room, clock, page: { note, trouble, announce, leave }, file });
     // For whoever opens the console, and for tests.
     globalThis.matinee = { client, clock, room, sync: made.sync, video: made.video };
@@ -175,7 +175,7 @@ function keptOut(id, error) {
   if (["key-needed", "wrong-key", "key-locked"].includes(error.code)) {
     if (error.code !== "key-needed") store.keys.drop(id);
     const { element, input } = askKey({ wrong: error.code === "key-needed" ? "" : words(error) }, (key) => {
-      history.replaceState(null, "", `/?party=${encodeURIComponent(id)}#key=${key}`);
+      history.replaceState(null, "", pathTo(id, key));
       join(id, key);
     });
     show(element);

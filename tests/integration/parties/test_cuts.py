@@ -200,6 +200,8 @@ async def _names_the_members(model: ReadModel, id: str, party: Party, count: int
     assert count == len(rows)
     banned = await model.reader.fetch("select uid from ban where party_id = $1", id)
     assert {row["uid"] for row in banned} == set(party.banned)
+    unseen = await model.reader.fetch("select uid from unseen where party_id = $1", id)
+    assert {row["uid"] for row in unseen} == set(party.unseen)
 
 
 async def _shows_the_queue(model: ReadModel, id: str, party: Party) -> None:

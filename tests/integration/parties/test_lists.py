@@ -20,6 +20,7 @@ from events.contracts.party import (
     ChangeMedia,
     Close,
     Configure,
+    Drop,
     HandOver,
     Join,
     Kick,
@@ -237,6 +238,20 @@ class TestMine:
 
         assert [party.party_id for party in await self.show(model, story, BOB)] == [ALL[3]]
         assert await self.show(model, story, "") == []
+
+    async def test_who_dropped_out_of_sight_may_come_back(self, model: ReadModel, story: Recording) -> None:
+        for id in ALL[:4]:
+            opened(story, id, private=True)
+            joined(story, BOB, party_id=id)
+            story.tell(Drop(party_id=id, uids=(BOB,)), by="system:parties")
+        story.tell(Join(party_id=ALL[1], name="Bob"), by=BOB)
+        story.tell(Ban(party_id=ALL[2], uid=BOB), by=ANA)
+        story.tell(Close(party_id=ALL[3]), by=ANA)
+
+        shown = await self.show(model, story, BOB)
+        assert [(party.party_id, party.role, party.unseen, party.joined_at < party.updated_at) for party in shown] == [
+            (ALL[1], "member", False, False), (ALL[0], "member", True, True),
+        ]  # fmt: skip
 
     async def test_open_parties_come_first_then_what_changed_last(self, model: ReadModel, story: Recording) -> None:
         for id in ALL:

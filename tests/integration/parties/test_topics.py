@@ -107,6 +107,14 @@ async def test_what_ends_as_it_began_touches_the_party_alone(model: ReadModel, s
     assert await touched(model, story, (Play(party_id=P), ANA), (Pause(party_id=P), ANA)) == set()
 
 
+async def test_who_dropped_out_of_sight_is_told_what_becomes_of_the_party(model: ReadModel, story: Recording) -> None:
+    opened(story)
+    joined(story, BOB)
+    story.tell(Drop(party_id=P, uids=(BOB,)), by="system:parties")
+
+    assert await touched(model, story, (Close(party_id=P), ANA)) == {LIST_TOPIC, *MINE}
+
+
 async def test_of_a_crowd_nobody_is_told_each_time_that_somebody_comes_or_pauses(
     model: ReadModel, story: Recording
 ) -> None:

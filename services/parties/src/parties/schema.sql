@@ -56,6 +56,16 @@ create index member_in_order on member (party_id, joined_at, uid);
 create index member_skips on member (party_id) where skips;
 create index member_of on member (uid);
 
+-- Who dropped out of sight, and comes back without a key; `joined_at` is when they had come in.
+create table unseen (
+    party_id text collate "C" not null,
+    uid text collate "C" not null,
+    joined_at timestamptz not null,
+    position bigint not null,
+    primary key (party_id, uid)
+);
+create index unseen_of on unseen (uid);
+
 -- How people call themselves in a party, or did when they left it: the one place where they are named.
 create table person (
     party_id text collate "C" not null,

@@ -62,6 +62,17 @@ SAVE_MEMBERS = """
            skips = excluded.skips, joined_at = excluded.joined_at, position = excluded.position
 """
 
+SAVE_UNSEEN = """
+    insert into unseen (party_id, uid, joined_at, position)
+    select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[])
+    on conflict (party_id, uid) do update set joined_at = excluded.joined_at, position = excluded.position
+"""
+
+DELETE_UNSEEN = """
+    delete from unseen using unnest($1::text[], $2::text[]) as found (party_id, uid)
+     where unseen.party_id = found.party_id and unseen.uid = found.uid
+"""
+
 SAVE_PEOPLE = """
     insert into person (party_id, uid, name, avatar, status, position)
     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
@@ -125,6 +136,9 @@ class Crowd:
         """Of the parties that change theirs."""
         self.rows: defaultdict[str, dict[str, MemberRow | None]] = defaultdict(dict)
         """By party and uid; None is who is gone."""
+        self.unseen: dict[tuple[str, str], tuple[datetime, int] | None] = {}
+        """Who dropped out of sight, by party and uid: since when they had been in, and the commit; None is who did not,
+        or is back."""
         self.fresh: set[str] = set()
         """Parties that watch something else than before the batch."""
         for row in rows:
@@ -192,10 +206,10 @@ async def apply_to_ban(db: Db, commits: Sequence[Commit]) -> set[str]:
 
 
 async def _load(db: Db, facts: Sequence[Fact]) -> Crowd:
-    """Nobody need be loaded who joins or goes: that says all there is to say."""
+    """Nobody need be loaded who joins or goes for good: that says all there is to say."""
     handed = {fact.party_id for fact in facts if type(fact.event) is HostChanged}
     hosts = {row["party_id"]: row["host"] for row in await db.fetch(LOAD_HOSTS, list(handed))} if handed else {}
-    touched = {(fact.party_id, fact.event.uid) for fact in facts if type(fact.event) in CHANGES} | set(hosts.items())
+    touched = {(fact.party_id, fact.event.uid) for fact in facts if _goes_on(fact.event)} | set(hosts.items())
     rows = await db.fetch(LOAD_MEMBERS, *columns(touched)) if touched else []
     return Crowd(hosts, (MemberRow(*row) for row in rows))
 
@@ -210,6 +224,11 @@ async def _save(db: Db, crowd: Crowd) -> None:
         await db.execute(DELETE_MEMBERS, *columns(gone))
     if here:
         await db.execute(SAVE_MEMBERS, *columns(here))
+    unseen = [(*key, *since) for key, since in crowd.unseen.items() if since is not None]
+    if found := [key for key, since in crowd.unseen.items() if since is None]:
+        await db.execute(DELETE_UNSEEN, *columns(found))
+    if unseen:
+        await db.execute(SAVE_UNSEEN, *columns(unseen))
 
 
 def _topics(fact: Fact) -> Iterable[str]:
@@ -232,10 +251,19 @@ def _joined(crowd: Crowd, fact: Fact) -> None:
     crowd.rows[party_id][uid] = MemberRow(
         party_id, uid, "member", False, False, False, False, fact.event.at, fact.commit.sequence
     )
+    crowd.unseen[party_id, uid] = None
 
 
 def _gone(crowd: Crowd, fact: Fact) -> None:
     crowd.rows[fact.party_id][fact.event.uid] = None
+    crowd.unseen[fact.party_id, fact.event.uid] = None
+
+
+def _left(crowd: Crowd, fact: Fact) -> None:
+    row = crowd.member(fact, fact.event.uid)
+    _gone(crowd, fact)
+    if row and fact.event.reason == "unseen":
+        crowd.unseen[fact.party_id, fact.event.uid] = row.joined_at, fact.commit.sequence
 
 
 def _role_changed(crowd: Crowd, fact: Fact) -> None:
@@ -283,6 +311,11 @@ def _watching(crowd: Crowd, fact: Fact) -> None:
             row.ready = row.pardoned = row.skips = False
 
 
+def _goes_on(event: Any) -> bool:
+    """Whether what the event says goes on from what a member was."""
+    return type(event) in CHANGES or (isinstance(event, Left) and event.reason == "unseen")
+
+
 def _only_told(crowd: Crowd, fact: Fact) -> None:
     """Changes nobody's row, but perhaps a right."""
 
@@ -294,12 +327,11 @@ CHANGES: dict[type, Callable[[Crowd, Fact], None]] = {
     Excused: _excused,
     SkipVoted: _skip_voted,
 }
-"""Those that go on from what a member was."""
 FOLDS: dict[type, Callable[[Crowd, Fact], None]] = {
     **CHANGES,
     Opened: _opened,
     Joined: _joined,
-    Left: _gone,
+    Left: _left,
     Kicked: _gone,
     Banned: _gone,
     MediaChanged: _watching,

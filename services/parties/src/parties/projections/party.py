@@ -94,7 +94,10 @@ COUNT_MEMBERS = """
       from unnest($1::text[]) as touched (party_id)
 """
 
-MEMBERS_OF = "select distinct uid from member where party_id = any($1::text[])"
+LISTED_BY = """
+    select uid from member where party_id = any($1::text[])
+    union select uid from unseen where party_id = any($1::text[])
+"""
 
 UNHURRIED = timedelta(minutes=5)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -208,7 +211,7 @@ def _unhurried(at: datetime) -> datetime:
 async def _listings(
     db: Db, rows: Mapping[str, Screen], before: Mapping[str, Screen], facts: Iterable[Fact]
 ) -> set[str]:
-    """The lists that show something else now: that of public parties, and those of their members."""
+    """The lists that show something else now: that of public parties, and those of who is in or may come back."""
     renamed = {
         fact.party_id
         for fact in facts
@@ -222,7 +225,7 @@ async def _listings(
             found.add(LIST_TOPIC)
         if _mine(row) != _mine(old):
             changed.append(party_id)
-    people = await db.fetch(MEMBERS_OF, changed) if changed else []
+    people = await db.fetch(LISTED_BY, changed) if changed else []
     return found | {mine_topic(row["uid"]) for row in people}
 
 

@@ -34,11 +34,15 @@ LISTED = f"""
 """
 
 MINE = """
+    with mine as (
+        select party_id, role, joined_at, false as unseen from member where uid = $1
+        union all
+        select party_id, 'member', joined_at, true from unseen where uid = $1)
     select party_id, title, media, media_title, season, episode,
-           case when member.uid = party.host then 'host' else role end as role, private, members, playing, joined_at,
-           updated_at, closed_at
-      from member join party using (party_id)
-     where member.uid = $1
+           case when not unseen and host = $1 then 'host' else role end as role, unseen, private, members, playing,
+           joined_at, updated_at, closed_at
+      from mine join party using (party_id)
+     where (not unseen or closed_at is null)
        and ((closed_at is not null) > $2
             or (closed_at is not null) = $2 and (updated_at < $3 or updated_at = $3 and party_id > $4))
      order by closed_at is not null, updated_at desc, party_id

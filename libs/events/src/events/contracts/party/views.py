@@ -174,6 +174,8 @@ class MyParty(Struct, frozen=True, kw_only=True):
     season: int | None
     episode: int | None
     role: Role
+    unseen: bool = False
+    """Whether you dropped out of sight and are no member until you join again, which takes no key."""
     private: bool
     members: int
     playing: bool
@@ -365,7 +367,7 @@ class ListParties(Query, frozen=True, kw_only=True):
 
 
 class Mine(Query, frozen=True, kw_only=True):
-    """The parties that you host or have joined."""
+    """The parties that you host or have joined, also open ones in which you dropped out of sight."""
 
     function: ClassVar[str] = "party.mine"
     returns: ClassVar[Any] = MyPartiesPage

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from tests.integration.parties.stories import ANA, P, Q, asking, later, opened, sampled
+from tests.integration.parties.stories import ANA, BOB, CYD, P, Q, asking, later, opened, sampled
 from tests.integration.readmodels import ReadModel
 from tests.integration.recording import Recording
 
@@ -120,6 +120,25 @@ async def test_samples_are_kept_for_six_hours(model: ReadModel, story: Recording
     rows = await model.reader.fetch("select at from sync_sample order by at")
     assert [row["at"] for row in rows] == [NOW + timedelta(seconds=1), NOW + timedelta(seconds=1) + SYNC_KEPT]
     assert await model.reader.fetchval("select count(*) from sync_member") == 4
+
+
+async def test_who_has_not_been_heard_for_so_long_is_forgotten(model: ReadModel, story: Recording) -> None:
+    late = SYNC_KEPT.total_seconds()
+    for party_id, after in ((P, 0.0), (Q, 1.0)):
+        sampled(story, after=after, party_id=party_id, ana=Sample(0.0, "in-sync"), bob=Sample(0.0, "in-sync"))
+    sampled(story, after=late - 1, party_id=Q, ana=Sample(0.0, "in-sync"))
+    await model.apply(story.heartbeats)
+    assert await _heard(model) == ({P, Q}, {(P, ANA), (P, BOB), (Q, ANA), (Q, BOB)})
+
+    sampled(story, after=2, party_id="elsewhere", cyd=Sample(0.0, "in-sync"))
+    await model.apply(story.heartbeats[-1:])
+    assert await _heard(model) == ({Q, "elsewhere"}, {(Q, ANA), ("elsewhere", CYD)})
+
+
+async def _heard(model: ReadModel) -> tuple[set[str], set[tuple[str, str]]]:
+    audiences = await model.reader.fetch("select party_id from audience")
+    people = await model.reader.fetch("select party_id, uid from heard")
+    return {row["party_id"] for row in audiences}, {(row["party_id"], row["uid"]) for row in people}
 
 
 async def test_a_long_batch_is_written_in_portions(

@@ -136,7 +136,7 @@ create table audience (
     position bigint not null
 ) with (fillfactor = 50);
 
--- When each member was last heard, and how they were in sync then.
+-- When each member was last heard, and how they were in sync then; gone with the sample that says so.
 create table heard (
     party_id text collate "C" not null,
     uid text collate "C" not null,

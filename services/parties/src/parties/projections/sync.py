@@ -42,8 +42,15 @@ SAVE_MEMBERS = """
 """
 
 NEWEST = "select max(at) from sync_sample"
-DELETE_SAMPLES = "delete from sync_sample where at < $1 returning position"
-DELETE_MEMBERS = "delete from sync_member where position = any($1::bigint[])"
+DELETE_SAMPLES = "delete from sync_sample where at < $1 returning position, party_id"
+DELETE_MEMBERS = """
+    with gone as (
+        delete from sync_member using unnest($1::bigint[], $2::text[]) as sample (position, party_id)
+         where sync_member.position = sample.position
+        returning sample.party_id, uid)
+    delete from heard using gone where heard.party_id = gone.party_id and heard.uid = gone.uid and heard.at < $3
+"""
+DELETE_AUDIENCES = "delete from audience where party_id = any($1::text[]) and at < $2"
 
 VIEWERS = """
     select party.party_id, coalesce(audience.viewers, 0) as viewers
@@ -79,9 +86,12 @@ async def _write(db: Db, statement: str, rows: Sequence[Row]) -> None:
 async def _forget(db: Db) -> None:
     """What is older than it is kept, by the clock of the telemetry itself: a batch asks no other."""
     newest: datetime = await db.fetchval(NEWEST)
-    gone = [row["position"] for row in await db.fetch(DELETE_SAMPLES, newest - SYNC_KEPT)]
+    oldest = newest - SYNC_KEPT
+    gone = await db.fetch(DELETE_SAMPLES, oldest)
     for start in range(0, len(gone), SAMPLES_AT_ONCE):
-        await db.execute(DELETE_MEMBERS, gone[start : start + SAMPLES_AT_ONCE])
+        await db.execute(DELETE_MEMBERS, *columns(gone[start : start + SAMPLES_AT_ONCE]), oldest)
+    if gone:
+        await db.execute(DELETE_AUDIENCES, list({row["party_id"] for row in gone}), oldest)
 
 
 def _newest(rows: Iterable[Row], key: int) -> list[Row]:

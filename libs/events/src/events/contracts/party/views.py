@@ -94,7 +94,7 @@ class MemberView(Struct, frozen=True, kw_only=True):
     """Whether the party does not wait for them."""
     joined_at: datetime
     seen_at: datetime | None = None
-    """When they were last seen or heard, to ten seconds; null if never."""
+    """When they were last heard, to ten seconds; null if not for as long as telemetry is kept."""
     drift: float | None = None
     sync: str | None = None
     """As in the newest sample: `in-sync`, `ahead`, `behind`, `buffering`, `paused`; null if unheard."""

@@ -321,7 +321,10 @@ class Undo(_OfParty, frozen=True, kw_only=True):
 
 
 class Ready(_OfParty, frozen=True, kw_only=True):
-    """Tell whether your player could start; a party that waits for everyone starts when the last one can."""
+    """Tell whether your player could start; a party that waits for everyone starts when the last one can.
+
+    Who takes it back while others are waited for is waited for with them.
+    """
 
     function: ClassVar[str] = "party.ready"
     errors: ClassVar[tuple[str, ...]] = MEMBER
@@ -395,7 +398,8 @@ class Next(_OfParty, frozen=True, kw_only=True):
 
 
 class Skip(_OfParty, frozen=True, kw_only=True):
-    """Vote to skip what is watched, or take that back. With more than half of those present the party goes on."""
+    """Vote to skip what is watched, or take that back. With more than half of those present the party goes on, also when
+    it is more than half because others went."""
 
     function: ClassVar[str] = "party.skip"
     errors: ClassVar[tuple[str, ...]] = (*MEMBER, "queue-empty")

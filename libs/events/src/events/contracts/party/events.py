@@ -249,7 +249,7 @@ class Undone(_OfMedia, frozen=True, kw_only=True, tag="party.undone"):
     rate: float
     at: datetime
     other_media: bool = False
-    """Whether something else is watched now."""
+    """Whether something else is watched now, or the same from another source."""
     said_at: datetime | None = None
 
 

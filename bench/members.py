@@ -8,14 +8,16 @@ from collections.abc import Sequence
 import msgspec
 
 from bench.crowds import Crowd, Screens, Shape
-from bench.sockets import Refused, Socket, gathered
+from bench.ears import Ears
+from bench.sockets import ANSWER_SECONDS, Refused, Socket, gathered
 
 REPORT_SECONDS = 3.0
 """Of each member; those of a crowd are spread evenly."""
 TICK_SECONDS = 0.02
 ROUND_TRIP = 0.001
-REPORT = "r"
-"""The id of every report's frame: free again long before the next."""
+REPORT, CLOSE = "r", "c"
+"""Ids of frames. That of every report is free again long before the next."""
+CLOSED = b'{"op":"result","id":"c"'
 
 
 class _Sought(msgspec.Struct):
@@ -31,12 +33,20 @@ _events = msgspec.json.Decoder(_Event)
 _sought = msgspec.json.Decoder(_Sought)
 
 
-def place(data: bytes) -> float | None:
-    """Where a frame moves playback to."""
-    if not data.startswith(b'{"op":"event"'):
-        return None
-    event = _events.decode(data)
-    return _sought.decode(event.data).position if event.type == "party.sought" else None
+def payloads(data: bytes) -> tuple[list[bytes], bytes]:
+    """Those of the frames that a server sent, and what is there of the last one if it is not complete."""
+    found, start = [], 0
+    while len(data) - start >= 2:
+        size, head = data[start + 1], 2
+        if size >= 126:
+            head = 4 if size == 126 else 10
+            size = int.from_bytes(data[start + 2 : start + head], "big")
+        end = start + head + size
+        if len(data) < start + head or len(data) < end:
+            break
+        found.append(data[start + head : end])
+        start = end
+    return found, data[start:]
 
 
 class Room:
@@ -70,7 +80,8 @@ class Member:
         self.socket = socket
         self.room = room
         self._screens = screens
-        socket.on_push = screens.arrived
+        self._rest = b""
+        self.closed = asyncio.Event()
 
     @classmethod
     async def open(cls, url: str, token: str, screens: Screens) -> "Member":
@@ -95,29 +106,47 @@ class Member:
 
     async def _follow(self) -> None:
         await self.socket.ask(op="follow", channel=f"party:{self.room.party_id}")
-        # From now on answers are looked at for refusals only.
-        self.socket.on_answer = self._check
+        # From now on what comes is looked at for refusals only.
+        self.socket.on_answer = self._read
 
-    async def leave(self) -> None:
+    def lend_ears(self, ears: Ears) -> None:
+        assert self.socket.transport is not None
+        transport = self.socket.transport.underlying_transport
+        transport.pause_reading()
+        ears.add(transport.get_extra_info("socket").fileno(), self.hear)
+
+    def hear(self, data: bytes, at: float) -> None:
+        found, self._rest = payloads(self._rest + data)
+        for payload in found:
+            if payload.startswith(b'{"op":"event"'):
+                event = _events.decode(payload)
+                if event.type == "party.sought":
+                    self._screens.shown(_sought.decode(event.data).position, at)
+            else:
+                self._read(payload)
+
+    def close(self) -> None:
         """End the party."""
-        self.socket.on_answer = None
-        await self.socket.call("party.close", party_id=self.room.party_id)
+        arguments = {"party_id": self.room.party_id}
+        self.socket.say(msgspec.json.encode({"op": "call", "id": CLOSE, "fn": "party.close", "args": arguments}))
 
     def seek(self, number: int) -> None:
         arguments = {"party_id": self.room.party_id, "position": float(number)}
         self.room.moved(number)
         self.socket.say(msgspec.json.encode({"op": "call", "id": f"s{number}", "fn": "party.seek", "args": arguments}))
 
-    def _check(self, data: bytes) -> None:
-        if data.startswith(b'{"op":"error"'):
-            self._screens.fail(Refused(data.decode()))
+    def _read(self, payload: bytes) -> None:
+        if payload.startswith(b'{"op":"error"'):
+            self._screens.fail(Refused(payload.decode()))
+        elif payload.startswith(CLOSED):
+            self.closed.set()
 
 
 class Members(Crowd):
     """Everybody on one gateway; whoever controls a room is its host."""
 
     def __init__(self, shape: Shape, url: str, tokens: Sequence[str]) -> None:
-        super().__init__(shape, place)
+        super().__init__(shape)
         self._url = url
         self._tokens = tokens
         self._members: list[Member] = []
@@ -140,13 +169,23 @@ class Members(Crowd):
     def seek(self, room: int, place: int) -> None:
         self._members[room].seek(place)
 
+    def lend_ears(self) -> None:
+        for member in self._members:
+            member.lend_ears(self.ears)
+
     async def close(self) -> None:
         """Stop reporting, end the parties and hang up."""
         assert self._reporting is not None
         self._reporting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._reporting
-        await gathered([member.leave for member in self._members[: self.shape.rooms]])
+        hosts = self._members[: self.shape.rooms]
+        for host in hosts:
+            host.close()
+        async with asyncio.timeout(ANSWER_SECONDS):
+            for host in hosts:
+                await host.closed.wait()
+        await super().close()
         for member in self._members:
             member.socket.close()
 

@@ -51,6 +51,8 @@ class Figures:
     controls: list[list[float]] = field(default_factory=list)
     watching: list[float] = field(default_factory=list)
     """Processors that 1,000 people need while nobody controls."""
+    lost: int = 0
+    """Deliveries of controls that never came."""
     shares: dict[str, str] = field(default_factory=dict)
     """What used the processors, by what was done."""
 
@@ -125,7 +127,7 @@ class Syncplay(House):
             self._pid = child.pid
             crowd = await Viewers.open(plan.shape, port, listed)
             yield crowd
-            crowd.close()
+            await crowd.close()
 
     def used(self) -> dict[str, float]:
         return {self.name: used_by(self._pid)}
@@ -156,7 +158,9 @@ async def run(options: Options) -> Report:
     if len(houses) > 1:
         for name in (HALL, ROOMS):
             _compare(report, name, figures["ours", name], figures["syncplay", name])
-    for (system_name, _), found in figures.items():
+    for (system_name, plan_name), found in figures.items():
+        if found.lost:
+            report.notes.append(f"{system_name}, {plan_name}: controls that never reached a screen: {found.lost:,}")
         report.notes += [f"{system_name}, {what}, {told}" for what, told in found.shares.items()]
     return report
 
@@ -189,6 +193,7 @@ async def _round(house: House, plan: Plan, figures: Figures) -> None:
         await asyncio.sleep(plan.settling)
         with _using(house, f"{plan.name}, watching", figures.shares) as used:
             await asyncio.sleep(plan.watching)
+        figures.lost += crowd.lost
         figures.watching.append(sum(used.values()) * 1000 / plan.shape.people)
 
 

@@ -7,12 +7,11 @@ from typing import cast
 import msgspec
 
 from bench.crowds import Crowd, Screens, Shape
+from bench.ears import Ears
 from bench.sockets import ANSWER_SECONDS, Refused, gathered
 
 FILE = {"name": "film.mkv", "duration": 600_000, "size": 1}
 VERSION = "1.6.9"
-DISTANCE = 0.02
-"""Seconds from a state's arrival to the answer."""
 
 
 class _Ping(msgspec.Struct, frozen=True, rename="camel"):
@@ -44,17 +43,8 @@ class _StateLine(msgspec.Struct, frozen=True):
 _states = msgspec.json.Decoder(_StateLine)
 
 
-def place(line: bytes) -> float | None:
-    """Where a state moves playback to."""
-    playstate = _states.decode(line).state.playstate
-    return playstate.position if playstate is not None and playstate.do_seek else None
-
-
 class Viewer(asyncio.Protocol):
-    """One client. Each `State` is answered with one, which is also how it takes part in the server's pings.
-
-    It answers as from a little way off: by then the others have theirs, who in life are on machines of their own.
-    """
+    """One client. Each `State` is answered with one, which is also how it takes part in the server's pings."""
 
     def __init__(self, name: str, room: str, screens: Screens) -> None:
         self._name = name
@@ -66,10 +56,10 @@ class Viewer(asyncio.Protocol):
         self._rtt = 0.0
         self._server_ignores = self._client_ignores = 0
         """Changes that are on their way: until both sides have seen one, what was sent before it says nothing."""
-        self._loop = asyncio.get_running_loop()
-        self._entered: asyncio.Future[None] = self._loop.create_future()
-        self._listed: asyncio.Future[None] = self._loop.create_future()
-        self._playing: asyncio.Future[None] = self._loop.create_future()
+        loop = asyncio.get_running_loop()
+        self._entered: asyncio.Future[None] = loop.create_future()
+        self._listed: asyncio.Future[None] = loop.create_future()
+        self._playing: asyncio.Future[None] = loop.create_future()
         self._closing = False
 
     @classmethod
@@ -92,18 +82,24 @@ class Viewer(asyncio.Protocol):
         self._say({"Hello": {"username": self._name, "room": {"name": self._room}, "version": VERSION, "features": {}}})
 
     def data_received(self, data: bytes) -> None:
+        self.hear(data, time.time())
+
+    def hear(self, data: bytes, at: float) -> None:
         *lines, self._rest = (self._rest + data).split(b"\r\n")
         for line in lines:
             if line.startswith(b'{"State"'):
-                if b'"doSeek": true' in line:
-                    self._screens.arrived(line)
-                self._loop.call_later(DISTANCE, self._hear, line)
+                self._obey(_states.decode(line).state, at)
             elif line.startswith(b'{"Hello"'):
                 self._entered.set_result(None)
             elif line.startswith(b'{"List"'):
                 self._listed.set_result(None)
             elif line.startswith(b'{"Error"'):
                 self._fail(line.decode())
+
+    def lend_ears(self, ears: Ears) -> None:
+        assert self._transport is not None
+        self._transport.pause_reading()
+        ears.add(self._transport.get_extra_info("socket").fileno(), self.hear)
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._closing:
@@ -124,10 +120,9 @@ class Viewer(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _hear(self, line: bytes) -> None:
-        if self._closing:
-            return
-        state, now = _states.decode(line).state, time.time()
+    def _obey(self, state: _State, at: float) -> None:
+        """Do as the state says, unless a change of one's own is on its way, and tell where one is."""
+        now = time.time()
         ignoring = state.ignoring_on_the_fly
         if ignoring.server:
             self._server_ignores, self._client_ignores = ignoring.server, 0
@@ -135,14 +130,14 @@ class Viewer(asyncio.Protocol):
             self._client_ignores = 0
         if state.ping.client_latency_calculation:
             self._rtt = now - state.ping.client_latency_calculation
-        if state.playstate is not None and not self._client_ignores:
-            self._obey(state.playstate, now)
+        playstate = state.playstate
+        if playstate is not None and not self._client_ignores:
+            if playstate.do_seek:
+                self._screens.shown(playstate.position, at)
+            if not playstate.paused and not self._playing.done():
+                self._playing.set_result(None)
+            self._position, self._at, self._paused = playstate.position, now, playstate.paused
         self._answer(state.ping.latency_calculation, now)
-
-    def _obey(self, playstate: _Playstate, now: float) -> None:
-        if not playstate.paused and not self._playing.done():
-            self._playing.set_result(None)
-        self._position, self._at, self._paused = playstate.position, now, playstate.paused
 
     def _answer(self, asked: float | None, now: float) -> None:
         answer: dict[str, object] = {
@@ -182,7 +177,7 @@ class Viewers(Crowd):
     """Everybody on one Syncplay server; whoever controls a room is its first, and has a file open."""
 
     def __init__(self, shape: Shape, port: int, listed: bool) -> None:
-        super().__init__(shape, place)
+        super().__init__(shape)
         self._port = port
         self._listed = listed
         self._viewers: list[Viewer] = []
@@ -202,7 +197,12 @@ class Viewers(Crowd):
     def seek(self, room: int, place: int) -> None:
         self._viewers[room].seek(float(place))
 
-    def close(self) -> None:
+    def lend_ears(self) -> None:
+        for viewer in self._viewers:
+            viewer.lend_ears(self.ears)
+
+    async def close(self) -> None:
+        await super().close()
         for viewer in self._viewers:
             viewer.close()
 

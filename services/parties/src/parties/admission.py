@@ -3,13 +3,15 @@
 import hmac
 from typing import assert_never
 
+from msgspec.structs import asdict
+
 from events.contracts.party import Closed, HostChanged, Join, Joined, Leave, Left, Open, Opened, PartyEvent
 from events.messages import Context, Rejected
 from parties import program
 from parties.guards import must_be_member, must_be_open, must_exist
 from parties.people import heir, present, shown_name
 from parties.rules import Rules
-from parties.state import Party
+from parties.state import Party, media_of
 
 AdmissionCommand = Open | Join | Leave
 
@@ -39,15 +41,11 @@ def _open(command: Open, party: Party, context: Context, rules: Rules) -> list[P
         party_id=party_id,
         host=context.actor,
         title=command.title,
-        media=command.media,
-        media_title=command.media_title,
-        season=command.season,
-        episode=command.episode,
         source=command.source or "",
-        file_index=command.file_index,
         private=command.private,
         key=rules.sealed(party_id, key) if key else "",
         at=context.now,
+        **asdict(media_of(command)),
     )
     return [opened, Joined(uid=context.actor, name=name, avatar=command.avatar, at=context.now)]
 

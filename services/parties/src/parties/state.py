@@ -28,6 +28,7 @@ from events.contracts.party import (
     Locked,
     MediaChanged,
     Moved,
+    Open,
     Opened,
     PartyEvent,
     Paused,
@@ -353,7 +354,7 @@ def _watching(party: Party, media: Media) -> dict[str, Any]:
     return {"media": media, "members": members, "skips": ()}
 
 
-def media_of(what: Opened | Undone | MediaChanged | Queued | ChangeMedia | Enqueue) -> Media:
+def media_of(what: Open | Opened | Undone | MediaChanged | Queued | ChangeMedia | Enqueue) -> Media:
     return Media(what.media, what.media_title, what.season, what.episode, what.file_index)
 
 

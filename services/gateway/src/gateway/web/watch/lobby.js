@@ -2,6 +2,7 @@
 
 import { h, icon, keyed, set, write } from "/watch/dom.js";
 import { described, droppable, picker } from "/watch/film.js";
+import { read } from "/watch/invitation.js";
 import { title } from "/watch/words.js";
 
 /** Ask once by which name others should see somebody; `given` gets it. */
@@ -115,20 +116,9 @@ function joiner(enter) {
   const input = h("input", { maxlength: "500", placeholder: "Link or code", "aria-label": "Link or code of a room", autocomplete: "off", required: true });
   return h("form", { class: "card", on: { submit: (event) => {
     event.preventDefault();
-    const { id, key } = readInvitation(input.value);
+    const { id, key } = read(input.value);
     if (id) enter(id, key);
   } } }, h("h2", {}, "Join a room"), h("div", { class: "row" }, input, h("button", { class: "plain" }, "Join")));
-}
-
-/** The party and key in a link, or a party's bare id. */
-export function readInvitation(text) {
-  const given = text.trim();
-  try {
-    const url = new URL(given);
-    return { id: url.searchParams.get("party"), key: new URLSearchParams(url.hash.slice(1)).get("key") };
-  } catch {
-    return { id: given || null, key: null };
-  }
 }
 
 function listOf(heading, otherwise, make) {

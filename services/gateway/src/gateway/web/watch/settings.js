@@ -1,6 +1,7 @@
 // How a room is run, for its host; who is banned, for those who may ban.
 
 import { ask, h, keyed, timeOfDay, write } from "/watch/dom.js";
+import { rememberKey } from "/watch/invitation.js";
 import * as store from "/watch/store.js";
 
 const ROLES = [["member", "everybody"], ["cohost", "hosts and co-hosts"], ["host", "the host alone"]];
@@ -44,7 +45,7 @@ function form(room, note, close) {
     event.preventDefault();
     const answer = await room.try("party.configure", changes(new FormData(made), room.party));
     if (!answer) return;
-    if (answer.value?.key) store.keys.put(room.id, answer.value.key);
+    rememberKey(room.id, answer.value?.key);
     note(answer.value?.key ? `The room is private now. Its key is ${answer.value.key}.` : "Changed.");
     close();
   } } },
@@ -82,7 +83,7 @@ function keyPart(room, note) {
     if (!(await ask("Make a new key?", { text: "Invitations with the old one open the room no more. Who is in stays in.", yes: "Make a new key" }))) return;
     const answer = await room.try("party.rekey");
     if (!answer) return;
-    store.keys.put(room.id, answer.value.key);
+    rememberKey(room.id, answer.value.key);
     write(said, `The key is ${answer.value.key}.`);
     note("There is a new key.");
   };

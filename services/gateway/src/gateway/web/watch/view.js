@@ -1,10 +1,10 @@
 // A room as a page: the stage, and beside it people, queue, chat and timeline.
 
-import { Refused } from "/client.js";
 import { Sync } from "/sync.js";
 import { chat } from "/watch/chat.js";
 import { ask, h, icon, set, timeOfDay, write } from "/watch/dom.js";
 import { Film, described, offsetField, picker } from "/watch/film.js";
+import { invitation } from "/watch/invitation.js";
 import { meter } from "/watch/meter.js";
 import { people } from "/watch/people.js";
 import { queue } from "/watch/queue.js";
@@ -16,12 +16,6 @@ import { timeline } from "/watch/timeline.js";
 
 const REPORTED = 3_000;
 const METERED = 500;
-
-/** The link that leads into a room, with its key if we know one. */
-export function invitation(id) {
-  const key = store.keys.get(id);
-  return `${location.origin}/?party=${encodeURIComponent(id)}${key ? `#key=${key}` : ""}`;
-}
 
 /**
  * Show a room that was joined. `page` is the frame around it: `note`, `trouble`, `announce`, `leave`. Returns
@@ -246,6 +240,3 @@ function keepAwake(video) {
     lock?.release().catch(() => {});
   };
 }
-
-/** Whether this is something that the server refused; anything else is our own mistake. */
-export const isRefusal = (error) => error instanceof Refused;

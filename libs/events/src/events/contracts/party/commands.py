@@ -398,7 +398,7 @@ class Next(_OfParty, frozen=True, kw_only=True):
 
 
 class Skip(_OfParty, frozen=True, kw_only=True):
-    """Vote to skip what is watched, or take that back. With more than half of those present the party goes on, also when
+    """Vote to skip what is watched, or take that back. With more than half of those present the party goes on, also once
     it is more than half because others went."""
 
     function: ClassVar[str] = "party.skip"

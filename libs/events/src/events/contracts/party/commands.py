@@ -398,8 +398,8 @@ class Next(_OfParty, frozen=True, kw_only=True):
 
 
 class Skip(_OfParty, frozen=True, kw_only=True):
-    """Vote to skip what is watched, or take that back. With more than half of those present the party goes on, also once
-    it is more than half because others went."""
+    """Vote to skip what is watched, or take that back. With more than half of those present the party goes on, be it
+    because others leave."""
 
     function: ClassVar[str] = "party.skip"
     errors: ClassVar[tuple[str, ...]] = (*MEMBER, "queue-empty")

@@ -259,6 +259,8 @@ async def test_a_host_who_comes_back_in_time_stays_host(pair: Pair, evening: Eve
 
 async def test_a_host_whose_player_stalls_is_waited_for_until_it_can_go_on(pair: Pair, evening: Evening) -> None:
     ada, ben = await evening.player("Ada"), await evening.player("Ben")
+    # Who has never kept up would not be waited for.
+    await ben.told(lambda data: data["in_sync"] == 2)
     await ada.client.call("party.play", party_id=evening.party_id, position=60.0)
     await asyncio.gather(ada.event("party.played"), ben.event("party.played"))
     ada.fields = {"buffering": True}

@@ -1,5 +1,6 @@
 """The table of contents of the parties service."""
 
+from functools import partial
 from pathlib import Path
 
 from events.contracts import party
@@ -10,6 +11,7 @@ from parties.ambient import Ambient
 from parties.decider import decider
 from parties.limits import Limits, charging
 from parties.projections import PASSING, PROJECTIONS
+from parties.queries.pages import Pages
 from parties.rules import Rules
 from parties.settings import PartiesSettings
 
@@ -22,7 +24,7 @@ def service(rules: Rules, limits: Limits) -> Service:
         deciders={"party": decider(rules)},
         projections=PROJECTIONS,
         queries=queries.QUERIES,
-        grants={"party": queries.grant},
+        grants={"party": partial(queries.grant, pages=Pages())},
         schema=Path(__file__).with_name("schema.sql"),
         observer=Ambient,
         passing=PASSING,

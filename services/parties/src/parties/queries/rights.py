@@ -19,7 +19,8 @@ PARTY = """
               from member where member.party_id = $1 and member.uid = $2) as role,
            exists (select 1 from ban where ban.party_id = $1 and ban.uid = $2) as banned,
            (select count(*) from item where item.party_id = $1) as queued,
-           (select count(*) from member where member.party_id = $1 and skips) as skip_votes
+           (select count(*) from member where member.party_id = $1 and skips) as skip_votes,
+           (select at from audience where audience.party_id = $1) as heard_at
       from party where party.party_id = $1
 """
 

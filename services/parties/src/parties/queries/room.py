@@ -28,6 +28,7 @@ from events.cursor import Instant
 from events.definition import Granted
 from events.messages import Context, Rejected
 from events.projection import Db
+from parties.queries.pages import Pages
 from parties.queries.rights import PAGE_BYTES, fitting, of_mine, readable
 
 ROOM_MEMBERS = 100
@@ -105,12 +106,19 @@ async def bans(db: Db, query: Bans, context: Context) -> BansPage:
     return BansPage([BanView(**ban) for ban in await db.fetch(BANS, query.party_id)])
 
 
-async def grant(db: Db, channel_id: str, context: Context) -> Granted:
-    """Members may do everything on a party's channel; who is none may follow a public one."""
+async def grant(db: Db, channel_id: str, context: Context, pages: Pages | None = None) -> Granted:
+    """Members may do everything on a party's channel; who is none may follow a public one.
+
+    A crowd that comes in at once is shown the same members: *pages* keeps them for a moment.
+    """
     row = await readable(db, channel_id, context)
     if row["closed_at"] is not None:
         raise Rejected("party-closed")
-    first = fitting(await _members(db, channel_id, FIRST, ROOM_MEMBERS), ROOM_BYTES)
+
+    async def read() -> list[MemberView]:
+        return fitting(await _members(db, channel_id, FIRST, ROOM_MEMBERS), ROOM_BYTES)
+
+    first = await (pages.get((channel_id, row["position"], row["heard_at"]), read) if pages else read())
     room = Room(_view(row), first, fitting(await _queue(db, row, context), ROOM_BYTES))
     return Granted(
         may=("follow",) if row["role"] is None else ("follow", "track", "send"),

@@ -13,9 +13,10 @@ STEP = 10
 """Seconds between the places to which controls go: told apart by them, also where playback has moved on a little."""
 LAST = 500_000
 """Beyond this place, controls begin again from the start."""
-HEAR_SECONDS = 0.02
-ON_ITS_WAY = 0.05
-"""Seconds after a control in which nobody reads: what is read later is timed by its arrival all the same."""
+HEAR_SECONDS = 0.01
+ON_ITS_WAY = 0.02
+"""Seconds after a control in which nobody reads: what is read later is timed by its arrival all the same, unless
+something else has come behind it."""
 LOST_SECONDS = 5.0
 """What has not come so long after everything else will not come."""
 

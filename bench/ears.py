@@ -16,34 +16,46 @@ _timespec = struct.Struct("@qq")
 _SPACE = socket.CMSG_SPACE(_timespec.size)
 
 
+class Ear:
+    """One socket that is heard, and that nobody else reads."""
+
+    def __init__(self, fileno: int, heard: Heard) -> None:
+        self.socket = socket.socket(fileno=os.dup(fileno))
+        self.socket.setblocking(False)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self._heard = heard
+
+    def hear(self) -> None:
+        """Read what has arrived, if anything has."""
+        try:
+            data, notes, _, _ = self.socket.recvmsg(MOST, _SPACE)
+        except BlockingIOError:
+            return
+        self._heard(data, _noted(notes[0][2]) if notes else time.time())
+
+
 class Ears:
-    """Sockets that nobody else reads. A client that reads at once takes the processor from whom it measures."""
+    """Many of them. A client that reads at once takes the processor from whom it measures."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._open: dict[int, tuple[socket.socket, Heard]] = {}
+        self._open: dict[int, Ear] = {}
 
-    def add(self, fileno: int, heard: Heard) -> None:
+    def add(self, fileno: int, heard: Heard) -> Ear:
         """Hear this one, too; whoever had it until now must have stopped reading."""
-        own = socket.socket(fileno=os.dup(fileno))
-        own.setblocking(False)
-        own.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        self._open[own.fileno()] = own, heard
-        self._epoll.register(own, select.EPOLLIN)
+        ear = Ear(fileno, heard)
+        self._open[ear.socket.fileno()] = ear
+        self._epoll.register(ear.socket, select.EPOLLIN)
+        return ear
 
     def hear(self) -> None:
-        """Read what has arrived."""
+        """Read what has arrived anywhere."""
         for fileno, _ in self._epoll.poll(0, max(1, len(self._open))):
-            own, heard = self._open[fileno]
-            data, notes, _, _ = own.recvmsg(MOST, _SPACE)
-            if not data:
-                self._epoll.unregister(own)
-                continue
-            heard(data, _noted(notes[0][2]) if notes else time.time())
+            self._open[fileno].hear()
 
     def close(self) -> None:
-        for own, _ in self._open.values():
-            own.close()
+        for ear in self._open.values():
+            ear.socket.close()
         self._epoll.close()
 
 

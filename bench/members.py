@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from bench.crowds import Crowd, Screens, Shape
-from bench.ears import Ears
+from bench.ears import Ear, Ears
 from bench.sockets import ANSWER_SECONDS, Refused, Socket, gathered
 
 REPORT_SECONDS = 3.0
@@ -81,6 +81,7 @@ class Member:
         self.room = room
         self._screens = screens
         self._rest = b""
+        self._ear: Ear | None = None
         self.closed = asyncio.Event()
 
     @classmethod
@@ -113,7 +114,13 @@ class Member:
         assert self.socket.transport is not None
         transport = self.socket.transport.underlying_transport
         transport.pause_reading()
-        ears.add(transport.get_extra_info("socket").fileno(), self.hear)
+        self._ear = ears.add(transport.get_extra_info("socket").fileno(), self.hear)
+
+    def report(self) -> None:
+        """Tell where the player is; what has arrived is read first, before the answer covers up when it did."""
+        if self._ear is not None:
+            self._ear.hear()
+        self.socket.say(self.room.report())
 
     def hear(self, data: bytes, at: float) -> None:
         found, self._rest = payloads(self._rest + data)
@@ -124,6 +131,8 @@ class Member:
                     self._screens.shown(_sought.decode(event.data).position, at)
             else:
                 self._read(payload)
+        if not data:
+            self._screens.fail(Refused("hung up"))
 
     def close(self) -> None:
         """End the party."""
@@ -199,6 +208,5 @@ class Members(Crowd):
             owed += len(self._members) * (now - before) / REPORT_SECONDS
             before = now
             while owed >= 1:
-                member = self._members[told % len(self._members)]
-                member.socket.say(member.room.report())
+                self._members[told % len(self._members)].report()
                 told, owed = told + 1, owed - 1

@@ -46,8 +46,8 @@ class Figures:
 
     joins: list[float] = field(default_factory=list)
     in_turn: list[float] = field(default_factory=list)
-    listed: list[float] = field(default_factory=list)
-    """Joins of those who then ask who is there."""
+    whole: list[float] = field(default_factory=list)
+    """Joins of those who also say and ask whatever a client in life does."""
     controls: list[list[float]] = field(default_factory=list)
     watching: list[float] = field(default_factory=list)
     """Processors that 1,000 people need while nobody controls."""
@@ -65,11 +65,11 @@ class House:
     """A system that crowds come to."""
 
     name: str
-    lists = False
-    """Whether who comes in has to ask who is there, and is not told."""
+    more_to_say = False
+    """Whether a client in life says more when it comes in than it must."""
 
-    def crowd(self, plan: Plan, listed: bool = False) -> AbstractAsyncContextManager[Crowd]:
-        """Open the rooms; everybody leaves at the end. *listed*: who comes in asks who is there, where one has to."""
+    def crowd(self, plan: Plan, whole: bool = False) -> AbstractAsyncContextManager[Crowd]:
+        """Open the rooms; everybody leaves at the end. *whole*: who comes in says all that a client in life does."""
         raise NotImplementedError
 
     def used(self) -> dict[str, float]:
@@ -91,7 +91,7 @@ class Ours(House):
         self.found: dict[str, Samples] = {}
 
     @contextlib.asynccontextmanager
-    async def crowd(self, plan: Plan, listed: bool = False) -> AsyncIterator[Crowd]:
+    async def crowd(self, plan: Plan, whole: bool = False) -> AsyncIterator[Crowd]:
         # Other people each time: whoever comes for the first time gets a key under which their name is sealed.
         tokens = self._system.tokens(plan.shape.people)
         crowd = await Members.open(plan.shape, self._system.ws, tokens)
@@ -113,19 +113,19 @@ class Syncplay(House):
     """A fresh server for each crowd, so that nobody of an earlier one is left in it."""
 
     name = "syncplay"
-    lists = True
+    more_to_say = True
 
     def __init__(self) -> None:
         self._pid = 0
 
     @contextlib.asynccontextmanager
-    async def crowd(self, plan: Plan, listed: bool = False) -> AsyncIterator[Crowd]:
+    async def crowd(self, plan: Plan, whole: bool = False) -> AsyncIterator[Crowd]:
         # By default everybody hears who comes to any room: asked not to, it does better with many.
         words = ("--isolate-rooms",) if plan.shape.rooms > 1 else ()
         with syncplay.server(*words) as (child, port):
             assert child.pid is not None
             self._pid = child.pid
-            crowd = await Viewers.open(plan.shape, port, listed)
+            crowd = await Viewers.open(plan.shape, port, whole)
             yield crowd
             await crowd.close()
 
@@ -180,9 +180,9 @@ async def _round(house: House, plan: Plan, figures: Figures) -> None:
     if plan.in_turn:
         async with house.crowd(plan) as crowd:
             figures.in_turn.append(await crowd.join(1))
-    if plan.in_turn and house.lists:
-        async with house.crowd(plan, listed=True) as crowd:
-            figures.listed.append(await crowd.join(AT_ONCE))
+    if plan.in_turn and house.more_to_say:
+        async with house.crowd(plan, whole=True) as crowd:
+            figures.whole.append(await crowd.join(AT_ONCE))
     async with house.crowd(plan) as crowd:
         with house.sampled(f"{plan.name}, coming in"), _using(house, f"{plan.name}, coming in", figures.shares):
             figures.joins.append(await crowd.join(AT_ONCE))
@@ -233,7 +233,7 @@ def _compare(report: Report, name: str, ours: Figures, theirs: Figures) -> None:
         ("joins", "joins per s", ours.joins, theirs.joins, more)
     ]
     if name == HALL:
-        joins.append(("joins_listed", "joins per s, with a list of who is there", ours.joins, theirs.listed, None))
+        joins.append(("joins_whole", "joins per s, as its own client does it", ours.joins, theirs.whole, None))
         joins.append(("joins_in_turn", "joins per s, in turn", ours.in_turn, theirs.in_turn, None))
     for what, unit, mine, other, aim in joins:
         report.besides(f"Syncplay, {name}: {unit}", spread(other))

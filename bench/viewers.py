@@ -63,16 +63,19 @@ class Viewer(asyncio.Protocol):
         self._closing = False
 
     @classmethod
-    async def open(cls, port: int, name: str, room: str, screens: Screens, listed: bool) -> "Viewer":
+    async def open(cls, port: int, name: str, room: str, screens: Screens, whole: bool) -> "Viewer":
         """Connect and say hello; the room is entered when the server says it back.
 
-        If *listed*, wait for the list of who is there too, for which Syncplay's client asks as soon as it is in.
+        If *whole*, then also say what Syncplay's own client does when a film is open: that one is ready, and what one
+        has; and ask who is there, and wait for the list.
         """
         loop = asyncio.get_running_loop()
         _, viewer = await loop.create_connection(lambda: cls(name, room, screens), "127.0.0.1", port)
         async with asyncio.timeout(ANSWER_SECONDS):
             await viewer._entered
-            if listed:
+            if whole:
+                viewer._say({"Set": {"ready": {"isReady": True, "manuallyInitiated": False}}})
+                viewer._say({"Set": {"file": FILE}})
                 viewer._say({"List": None})
                 await viewer._listed
         return viewer
@@ -85,6 +88,8 @@ class Viewer(asyncio.Protocol):
         self.hear(data, time.time())
 
     def hear(self, data: bytes, at: float) -> None:
+        if not data:
+            self._fail("hung up")
         *lines, self._rest = (self._rest + data).split(b"\r\n")
         for line in lines:
             if line.startswith(b'{"State"'):
@@ -176,16 +181,16 @@ class Viewer(asyncio.Protocol):
 class Viewers(Crowd):
     """Everybody on one Syncplay server; whoever controls a room is its first, and has a file open."""
 
-    def __init__(self, shape: Shape, port: int, listed: bool) -> None:
+    def __init__(self, shape: Shape, port: int, whole: bool) -> None:
         super().__init__(shape)
         self._port = port
-        self._listed = listed
+        self._whole = whole
         self._viewers: list[Viewer] = []
 
     @classmethod
-    async def open(cls, shape: Shape, port: int, listed: bool = False) -> "Viewers":
-        """*listed*: whether those who come in ask who is there."""
-        crowd = cls(shape, port, listed)
+    async def open(cls, shape: Shape, port: int, whole: bool = False) -> "Viewers":
+        """*whole*: whether those who come in say and ask everything that Syncplay's own client does."""
+        crowd = cls(shape, port, whole)
         for room in range(shape.rooms):
             crowd._viewers.append(await crowd._enter(f"host{room}", room))
         await gathered([viewer.start for viewer in crowd._viewers])
@@ -207,4 +212,4 @@ class Viewers(Crowd):
             viewer.close()
 
     async def _enter(self, name: str, room: int) -> Viewer:
-        return await Viewer.open(self._port, name, f"room{room}", self.screens, self._listed)
+        return await Viewer.open(self._port, name, f"room{room}", self.screens, self._whole)

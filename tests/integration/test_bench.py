@@ -40,7 +40,7 @@ SYNCPLAY = {
     "syncplay_latency_p99",
     "syncplay_joins",
     "syncplay_joins_in_turn",
-    "syncplay_joins_listed",
+    "syncplay_joins_whole",
     "syncplay_rooms_latency",
     "syncplay_rooms_latency_p99",
     "syncplay_rooms_joins",

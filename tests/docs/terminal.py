@@ -62,6 +62,7 @@ _PARTS = re.compile(
     | (?P<size>[\d.,]+)(?=\ (?:ms|s)\b)
     | (?P<time>\d{4}-\d\d-\d\d[T ][\d:.]+Z?)
     | (?P<id>\b(?=[a-z0-9_]*\d)[a-z0-9_]{8,}\b|\b[a-z2-7]{16}\b|\b[a-z2-7]{26}\b)
+    | (?P<position>(?<=:)\d+(?="|$))
     | (?P<number>\d[\d,.]*)
     | (?P<space>\s+)
     | (?P<bar>━+.*)""",
@@ -72,6 +73,8 @@ _LOOKS_LIKE = {
     "size": r"[\d.,]+",
     "time": r"\d{4}-\d\d-\d\d[T ][\d:.]+Z?",
     "id": "[a-z0-9_]+",
+    # Where telemetry has come, too, it is counted behind a plus.
+    "position": r"\d+(?:\+\d+)?",
     "number": r"\d[\d,.]*",
     "space": r"\s+",
     "bar": ".*",

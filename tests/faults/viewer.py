@@ -39,12 +39,13 @@ class Viewer:
             return cls(name, (await answer.json())["token"], list(urls))
 
     async def call(self, fn: str, **args: Any) -> Any:
-        """Ask with a key, again after a broken connection, until there is an answer."""
+        """Ask with a key, again after a broken connection, until there is an answer that knows of all they saw."""
         key = f"{fn} {time.monotonic_ns()}"
         while True:
             try:
                 client = await self._connected()
-                return (await client.ask("call", fn=fn, args=args, key=key))["value"]
+                seen = {"after": self.position} if self.position else {}
+                return (await client.ask("call", fn=fn, args=args, key=key, **seen))["value"]
             except Refused as refusal:
                 if refusal.code not in ("unavailable", "timeout", "going-away"):
                     raise

@@ -4,23 +4,33 @@ from pathlib import Path
 
 from events.contracts import library
 from events.service import Service, run
-from library import queries
-from library.decider import decider
+from events.settings import load
+from library.decider import PACTS, deciders
+from library.limits import Limits, charging
 from library.projections import PROJECTIONS
+from library.queries import QUERIES
+from library.rules import Rules
+from library.settings import LibrarySettings
 
-SERVICE = Service(
-    name=library.CONTEXT,
-    contracts=library,
-    deciders={"title": decider},
-    projections=PROJECTIONS,
-    queries={
-        library.ContinueWatching: queries.continue_watching,
-        library.Titles: queries.titles,
-        library.Title: queries.title,
-    },
-    schema=Path(__file__).with_name("schema.sql"),
-)
+
+def service(rules: Rules, limits: Limits) -> Service:
+    """As an installation has set it up."""
+    return Service(
+        name=library.CONTEXT,
+        contracts=library,
+        deciders=deciders(rules),
+        pacts=PACTS,
+        projections=PROJECTIONS,
+        queries=QUERIES,
+        schema=Path(__file__).with_name("schema.sql"),
+        charges=charging(limits),
+    )
+
+
+SERVICE = service(Rules(), Limits())
+"""For whoever reads its log and read models; its digests are made with no secret."""
 
 
 def main() -> None:
-    run(SERVICE)
+    settings = load(LibrarySettings)
+    run(service(settings.rules(), settings.limits()), settings)

@@ -1,5 +1,6 @@
 """What people can ask about what they watch."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from events import cursor
@@ -15,7 +16,8 @@ from events.contracts.library import (
     TitlesPage,
 )
 from events.cursor import LAST, Instant
-from events.messages import Context, Id
+from events.definition import Answering
+from events.messages import Context, Id, Query
 from events.projection import Db
 
 ITEMS = 2_000
@@ -124,3 +126,10 @@ def _episode(season: int, episode: int) -> Episode | None:
 
 def _percent(seconds: float, duration: float | None) -> float | None:
     return None if duration is None else min(100.0, round(100 * seconds / duration, 1))
+
+
+QUERIES: Mapping[type[Query], Answering] = {
+    ContinueWatching: continue_watching,
+    Titles: titles,
+    Title: title,
+}

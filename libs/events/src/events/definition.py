@@ -18,6 +18,7 @@ from events.projection import Projection
 from events.quotas import Charging
 from events.schema import Db, fingerprint
 from events.timers import Cron
+from events.working import Working
 
 
 class Granted(Struct, frozen=True):
@@ -69,6 +70,8 @@ class Service:
     observer: Callable[[], Observer] | None = None
     """Makes a replica's memory of what gateways report; the contract then has one kind in `REPORTS`."""
     upcasters: Mapping[str, Upcaster] = field(default_factory=dict)
+    working: Sequence[Working] = ()
+    """What the leading replica does in the background."""
 
     @cached_property
     def codec(self) -> Codec:

@@ -30,6 +30,7 @@ from events.runner import Runner
 from events.serving import Server
 from events.settings import BadSettings, ServiceSettings, load
 from events.vault import PostgresKeys, Vault
+from events.working import Workplace, keep_working
 
 __all__ = ["Granted", "Replica", "Service", "Stores", "replica", "run", "stores"]
 
@@ -170,6 +171,8 @@ async def replica(service: Service, settings: ServiceSettings) -> AsyncIterator[
             charging = quotas_of(service.name, settings.database_url, service.charges)
             quotas = await stack.enter_async_context(charging)
             tasks.append(asyncio.create_task(quotas.run()))
+        place = Workplace(opened.bus, opened.log, aggregates, models)
+        tasks += [asyncio.create_task(keep_working(work, place, lambda: runner.leads)) for work in service.working]
         stack.push_async_callback(_end, tasks)
         secret = derived(master_key(settings.master_key), service.name, "secrets of commands")
         server = Server(service, opened.bus, aggregates, opened.log, models, secret, quotas)

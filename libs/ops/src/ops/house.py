@@ -13,6 +13,7 @@ class Service:
     telemetry: bool = False  # owns a stream for values that matter for a while
     telemetry_kept: timedelta | None = None  # each value for so long; if not set, the last one of each subject for ever
     follows: tuple[str, ...] = ()  # contexts whose log it reads through a durable consumer named after itself
+    uploads: bool = False  # reads files that the gateway takes in, each for an hour at most
 
     @property
     def log(self) -> str:
@@ -27,6 +28,10 @@ class Service:
         return f"SNAP_{self.name.upper()}"
 
     @property
+    def uploads_stream(self) -> str:
+        return f"UP_{self.name.upper()}"
+
+    @property
     def streams(self) -> tuple[str, ...]:
         telemetry = (self.telemetry_stream,) if self.telemetry else ()
         return (self.log, *telemetry, f"KV_{self.snapshots}")
@@ -34,7 +39,7 @@ class Service:
 
 SERVICES = (
     Service("parties", channels=("party",), telemetry=True, telemetry_kept=timedelta(hours=6)),
-    Service("library", telemetry=True),
+    Service("library", telemetry=True, uploads=True),
 )
 GATEWAY = "gateway"
 OPERATOR = "ops"

@@ -47,6 +47,7 @@ def of_service(service: Service) -> Permissions:
             f"ping.{name}.>",
             *owned,
             *followed,
+            *(_empties(service.uploads_stream) if service.uploads else ()),
         ),
         subscribe=(
             f"cmd.{name}.>",
@@ -72,6 +73,7 @@ def of_gateway() -> Permissions:
             "ping.gateway.>",
             f"$KV.{PRESENCE}.>",
             *_reads(f"KV_{PRESENCE}"),
+            *(f"up.{service.name}.>" for service in SERVICES if service.uploads),
         ),
         subscribe=("live.>", "changed.*", "cast.>", "ping.gateway.>", f"$KV.{PRESENCE}.>", _inbox(GATEWAY)),
     )
@@ -84,6 +86,11 @@ def _reads(stream: str) -> tuple[str, ...]:
         f"$JS.API.STREAM.MSG.GET.{stream}",
         f"$JS.API.STREAM.INFO.{stream}",
     )
+
+
+def _empties(stream: str) -> tuple[str, ...]:
+    """Reads what others wrote, and clears it away."""
+    return (*_reads(stream), f"$JS.API.STREAM.PURGE.{stream}")
 
 
 def _consumes(stream: str) -> tuple[str, ...]:

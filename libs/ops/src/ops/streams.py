@@ -105,7 +105,19 @@ def _of_service(service: Service) -> list[Configuration]:
     }
     telemetry = {**_stored(service.telemetry_stream, f"tel.{name}.>"), **_kept(service)}
     snapshots = {**_stored(f"KV_{service.snapshots}", f"$KV.{service.snapshots}.>"), **_LAST_VALUES}
-    return [log, telemetry, snapshots] if service.telemetry else [log, snapshots]
+    found = [log, telemetry, snapshots] if service.telemetry else [log, snapshots]
+    return [*found, _uploads(service)] if service.uploads else found
+
+
+def _uploads(service: Service) -> Configuration:
+    """Pieces of files, until their reader has purged them. A full stream refuses new files rather than spoil others."""
+    return {
+        **_stored(service.uploads_stream, f"up.{service.name}.>"),
+        **_LAST_VALUES,
+        "discard": "new",
+        "max_age": 3600 * _SECOND,
+        "max_bytes": 1024 * 1024 * 1024,
+    }
 
 
 def _kept(service: Service) -> Configuration:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from msgspec import Struct, field
 
 from events.contracts.library.words import Episode, Format, ItemChange, slot
-from events.messages import Event, Personal
+from events.messages import Event, Personal, token
 
 
 class _OfSession(Event, frozen=True, kw_only=True):
@@ -49,6 +49,8 @@ class Completed(_OfSession, frozen=True, kw_only=True, tag="library.completed"):
     """What follows, as far as the player knew."""
     play: str = ""
     """Id of the play in the history; empty in what was stored before plays had ids."""
+    told_at: datetime | None = None
+    """Null in what was stored before reports could be late."""
 
 
 class Progressed(_OfSession, frozen=True, kw_only=True, tag="library.progressed"):
@@ -57,7 +59,7 @@ class Progressed(_OfSession, frozen=True, kw_only=True, tag="library.progressed"
     telemetry: ClassVar[bool] = True
 
     def slot(self) -> str:
-        return f"{slot(self.episode)}.{self.session}" if self.session else slot(self.episode)
+        return f"{slot(self.episode)}.{token(self.session)}" if self.session else slot(self.episode)
 
     def order(self) -> float:
         return (self.own or self.at).timestamp()
@@ -322,6 +324,8 @@ class ProfileEdited(Event, frozen=True, kw_only=True, tag="library.profile-edite
     op: str
     display_name: Personal[str] | None = None
     avatar: Personal[str] | None = None
+    digests: tuple[str, str] = ("", "")
+    """Of the name and the avatar that were told, keyed; empty for what was not, or was cleared."""
     cleared: tuple[Literal["display_name", "avatar"], ...] = ()
 
 

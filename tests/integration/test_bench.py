@@ -19,6 +19,16 @@ FIGURES = {
     "live": {"p50_ms", "p95_ms"},
     "idle": {"kb_per_socket"},
     "sync": {"p95_drift_ms", "corrections_per_hour"},
+    "library": {
+        "report_p50_ms",
+        "report_p99_ms",
+        "log_bytes_per_hour",
+        "library_cpu",
+        "reports_per_s",
+        "continue_watching_p50_ms",
+        "continue_watching_p95_ms",
+        "batch_500_ms",
+    },
     "room": {
         "joins_per_s",
         "control_p50_ms",
@@ -33,6 +43,7 @@ RATIOS = {
     "fanout": {"raw"},
     "commands": {"eventsourcing", "jetstream"},
     "rebuild": {"upsert"},
+    "library": {"naive", "naive_p99", "naive_log"},
     "sync": {"naive_p95_drift", "naive_corrections", "syncplay_p95_drift", "syncplay_corrections"},
 }
 SYNCPLAY = {

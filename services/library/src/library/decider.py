@@ -5,15 +5,15 @@ from typing import Any
 
 from events.decider import Decider, Pact
 from events.messages import Command
-from library import imports
+from library import imports, lists, shelf
 from library.rules import Rules
 from library.title import sessions
 
 
 def deciders(rules: Rules = Rules()) -> Mapping[str, Decider[Any, Any, Any]]:
     """The rule books under what an installation has set."""
-    return {"title": sessions.decider, "import": imports.decider}
+    return {"title": sessions.decider, "shelf": shelf.decider, "list": lists.decider, "import": imports.decider}
 
 
-PACTS: Mapping[type[Command], Pact[Any, Any, Any]] = {}
+PACTS: Mapping[type[Command], Pact[Any, Any, Any]] = {**lists.PACTS}
 """Commands that decide over several aggregates."""

@@ -78,6 +78,13 @@ class Point(Struct, frozen=True, array_like=True):
     """Seconds of the session that really played until then."""
 
 
+class Begun(Struct, frozen=True, array_like=True, order=True):
+    """A time, and by the device's clock what tells two apart that the server's cannot."""
+
+    at: Stamp
+    own: Stamp
+
+
 class Done(Struct, frozen=True, array_like=True, order=True):
     """When something was last at its end, and what its player would show then."""
 
@@ -132,7 +139,7 @@ class Slot(Struct, frozen=True, omit_defaults=True):
     """What is known of one film or episode."""
 
     newest: Point | None = None
-    begun: Stamp | None = None
+    begun: Begun | None = None
     """When a session last began to play, or went on."""
     done: Done | None = None
     plays: dict[str, Play] = {}
@@ -276,7 +283,7 @@ def _told(event: Started | Stopped | Completed | Progressed, stage: Stage) -> Ti
     at, own, where = stamp(event.at), stamp(event.own or event.at), slot(event.episode)
     session = session_of(event)
     point = Point(at, own, stage, where, session, event.player, event.position, event.duration, event.watched)
-    known = Slot(newest=point, begun=at if stage == PLAYING else None)
+    known = Slot(newest=point, begun=Begun(at, own) if stage == PLAYING else None)
     if isinstance(event, Completed):
         play = Play(
             at,
@@ -364,7 +371,7 @@ def _greater(a: T | None, b: T | None, order: Callable[[T], Any]) -> T | None:
 def _slot(a: Slot, b: Slot) -> Slot:
     parts = (
         _greater(a.newest, b.newest, _place),
-        _greater(a.begun, b.begun, int),
+        _greater(a.begun, b.begun, _itself),
         _greater(a.done, b.done, _itself),
         _joined(a.plays, b.plays, _play),
         _newest(a.marks, b.marks, _fields, MARKS),

@@ -62,8 +62,14 @@ async def connected(servers: Embedded, user: str) -> AsyncIterator[tuple[Client,
         *(
             (owner, f"$JS.API.STREAM.{verb}.EV_{owner.upper()}")
             for owner in ("parties", "library")
-            for verb in ("CREATE", "UPDATE", "DELETE", "PURGE", "MSG.DELETE")
+            for verb in ("CREATE", "UPDATE", "DELETE", "PURGE")
         ),
+        ("parties", "$JS.API.STREAM.MSG.DELETE.EV_PARTIES"),  # only who holds people's own may take out of a log
+        ("library", "$JS.API.STREAM.MSG.DELETE.EV_PARTIES"),
+        ("parties", "erase.library"),
+        ("parties", "forgotten"),
+        ("gateway", "erase.library"),
+        ("gateway", "forgotten"),
     ],
 )
 async def test_publishing_outside_ones_own_work_is_refused(servers: Embedded, user: str, subject: str) -> None:

@@ -14,6 +14,7 @@ from events.ambient import Observer
 from events.codec import Codec, Upcaster
 from events.decider import Decider, Pact
 from events.messages import Command, Context, Event, Query, Report
+from events.erasing import Erasing
 from events.projection import Projection
 from events.quotas import Charging
 from events.schema import Db, fingerprint
@@ -80,6 +81,8 @@ class Service:
     @cached_property
     def has_telemetry(self) -> bool:
         """Whether the context has a telemetry stream beside its log."""
+    erasing: Erasing | None = None
+    """How a person is erased from it."""
         return any(event.telemetry for event in self.contracts.EVENTS)
 
     @cached_property

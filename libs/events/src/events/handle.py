@@ -6,7 +6,7 @@ import inspect
 import math
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -17,7 +17,9 @@ from msgspec import Struct
 
 from events import telemetry
 from events.bus import TimedOut, Unavailable
+from events.contracts.erased import ERASED, Erased
 from events.decider import Decider, Pact
+from events.erasing import belongs, owner_of
 from events.log import Commit, Conflict, Hole, Log, Unclear, Write
 from events.messages import Command, Context, Event, Key, Rejected, tag_of
 from events.vault import Vault
@@ -120,9 +122,13 @@ class Aggregates:
         heartbeats: Telemetry | None = None,
         snapshots: Snapshots | None = None,
         ambient: Callable[[Key], Mapping[str, Any]] = nothing_known,
+        owned: Collection[str] = (),
         cached: int = CACHED,
     ) -> None:
-        """*ambient*: what this replica hears about an aggregate besides its log, asked for anew at each decision."""
+        """*ambient*: what this replica hears about an aggregate besides its log, asked for anew at each decision.
+
+        *owned*: the kinds of aggregates that are one person's, and may vanish from the log when they are erased.
+        """
         self._log = events_log
         self._deciders = deciders
         self._pacts = pacts or {}
@@ -130,6 +136,7 @@ class Aggregates:
         self._heartbeats = heartbeats
         self._snapshots = snapshots
         self._ambient = ambient
+        self._owned = owned
         self._cached = cached
         self._cache: OrderedDict[Key, Loaded] = OrderedDict()
         self._lanes: defaultdict[Key, _Lane] = defaultdict(_Lane)
@@ -167,8 +174,14 @@ class Aggregates:
         """The aggregate's state, as new as the log."""
         async with self._queue((key,)):
             loaded = await self._load(key)
-            await self._catch_up({key: loaded})
+            if await self._catch_up({key: loaded}):
+                loaded = await self._load(key)
             return loaded.state
+
+    def forget_person(self, owner: str) -> None:
+        """Let go of what is cached of a person's own aggregates; *owner* is their uid as a token."""
+        own = [key for key in self._cache if key.aggregate in self._owned and belongs(key.id, owner)]
+        self._forget([key for key in own if key not in self._lanes])
 
     async def _attempt(self, command: Command, context: Context, keys: Sequence[Key]) -> Done | None:
         """One decision. None means that it was taken on an old state and nothing would have told: decide again."""
@@ -236,7 +249,12 @@ class Aggregates:
         loaded = self._cache.get(key)
         if loaded is None:
             loaded = await self._restore(key)
-            await self._follow(key, loaded)
+            try:
+                await self._follow(key, loaded)
+            except Hole as hole:
+                if await self._erased_since(key, loaded.sequence):
+                    raise Rejected("busy", aggregate=key.aggregate) from hole  # being erased right now
+                raise
             self._cache[key] = loaded
             while len(self._cache) > self._cached:
                 self._cache.popitem(last=False)
@@ -251,13 +269,26 @@ class Aggregates:
         behind = False
         for key, loaded in aggregates.items():
             newest = await self._log.newest(key)
-            if newest < loaded.sequence:
-                self._forget((key,))
-                raise Hole(f"{key}: the log ends at sequence {newest}, but {loaded.sequence} was committed")
-            if newest > loaded.sequence:
-                behind = True
+            if newest == loaded.sequence:
+                continue
+            behind, sequence = True, loaded.sequence
+            try:
+                if newest < sequence:
+                    self._forget((key,))
+                    raise Hole(f"{key}: the log ends at sequence {newest}, but {sequence} was committed")
                 await self._follow(key, loaded)
+            except Hole:
+                if not await self._erased_since(key, sequence):
+                    raise
         return behind
+
+    async def _erased_since(self, key: Key, sequence: int) -> bool:
+        """Whether the aggregate's owner was erased after *sequence*, or is being erased: its log may begin anew."""
+        if key.aggregate not in self._owned:
+            return False
+        stones = await self._log.read(Key(ERASED, owner_of(key)))
+        erased = [(stone.sequence, event) for stone in stones for event in stone.events if isinstance(event, Erased)]
+        return bool(erased) and (erased[-1][0] > sequence > 0 or not erased[-1][1].final)
 
     async def _follow(self, key: Key, loaded: Loaded) -> None:
         decider = self._deciders[key.aggregate]
@@ -284,7 +315,8 @@ class Aggregates:
                 except msgspec.MsgspecError as error:
                     log.warning("snapshot not readable", aggregate=str(key), reason=str(error))
                 else:
-                    return loaded
+                    if not await self._erased_since(key, loaded.sequence):
+                        return loaded
         return Loaded(decider.initial)
 
     def _encode(self, key: Key, loaded: Loaded) -> bytes:

@@ -1,12 +1,15 @@
 """Moves read models: batches of commits become rows, and the checkpoint moves in the same transaction."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
+from datetime import datetime
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 import asyncpg
 import structlog
 
+from events.contracts.erased import ERASED, Erased
+from events.erasing import Erasing, owner_of
 from events.log import Commit, Hole
 from events.messages import Key
 from events.schema import Db, is_away
@@ -30,6 +33,12 @@ MOVE_VERSIONS = """
     on conflict (key) do update set version = excluded.version, position = excluded.position
     returning key
 """
+
+ERASE = """
+    insert into erased (uid, at, final, position) values ($1, $2, $3, $4)
+    on conflict (uid) do update set at = excluded.at, final = excluded.final, position = excluded.position
+"""
+OWN = "delete from {table} where key = any($1::text[]) or key like any($2::text[])"
 
 
 class Projection(NamedTuple):
@@ -58,15 +67,22 @@ class Applied(NamedTuple):
     start: int
     end: int
     topics: frozenset[str]
+    anew: bool = False
+    """Whether somebody was erased: then any value may be another one."""
 
 
 class Batches:
     """Applies batches to one read-model schema. Its caller holds the lease; the checkpoint fences who does not."""
 
-    def __init__(self, projections: Sequence[Projection], vault: Vault, epoch: str) -> None:
+    def __init__(
+        self, projections: Sequence[Projection], vault: Vault, epoch: str, erasing: Erasing | None = None
+    ) -> None:
         self._projections = projections
         self._vault = vault
         self._epoch = epoch
+        self._erasing = erasing
+        self._erased: dict[str, tuple[datetime, bool]] = {}
+        """By uid, when somebody was erased, and whether that is over."""
         self.parked: set[str] = set()
         """Keys whose commits are set aside."""
 
@@ -81,6 +97,7 @@ class Batches:
                     f"read models of epoch {row['epoch']} cannot follow a log of epoch {self._epoch}: rebuild them"
                 )
         self.parked = {row["key"] for row in await db.fetch("select distinct key from parked")}
+        self._erased = {row["uid"]: (row["at"], row["final"]) for row in await db.fetch("select * from erased")}
         return {row["source"]: row["sequence"] for row in rows}
 
     async def apply(self, db: asyncpg.Connection, source: str, after: int, commits: Sequence[Commit]) -> Applied:
@@ -100,7 +117,8 @@ class Batches:
             async with db.transaction():
                 await self._advance(db, source, after, commits[-1].sequence)
                 topics = await self._apply_singly(db, source, opened)
-        return Applied(source, after, commits[-1].sequence, frozenset(topics))
+        anew = any(commit.key.aggregate == ERASED for commit in commits)
+        return Applied(source, after, commits[-1].sequence, frozenset(topics), anew)
 
     async def retry(self, db: asyncpg.Connection, at: int, key: str, commits: Sequence[Commit]) -> set[str]:
         """Apply a parked key's *commits*, from the first parked one up to the checkpoint, which must be *at*.
@@ -130,6 +148,42 @@ class Batches:
             raise Fenced(f"checkpoint of {source} is not at {after}")
 
     async def _apply(self, db: Db, source: str, commits: Sequence[Commit]) -> set[str]:
+        """What comes before a tombstone, the tombstone, and what comes after it."""
+        topics: set[str] = set()
+        for stone, part in groupby(commits, self._is_stone):
+            parted = list(part)
+            if stone:
+                await _move_versions(db, parted)
+                for commit in parted:
+                    await self._forget(db, commit)
+            else:
+                topics |= await self._apply_part(db, source, [each for each in parted if self._counts(source, each)])
+        return topics
+
+    def _is_stone(self, commit: Commit) -> bool:
+        return self._erasing is not None and any(isinstance(event, Erased) for event in commit.events)
+
+    def _counts(self, source: str, commit: Commit) -> bool:
+        """Not what was said while its owner is being erased, nor a heartbeat from before that."""
+        if self._erasing is None or commit.key.aggregate not in self._erasing.owned:
+            return True
+        at, final = self._erased.get(owner_of(commit.key), (None, True))
+        return at is None or (commit.at > at if source == TELEMETRY else final)
+
+    async def _forget(self, db: Db, commit: Commit) -> None:
+        assert self._erasing is not None
+        for event in commit.events:
+            if isinstance(event, Erased):
+                self._erased[event.uid] = event.at, event.final
+                await db.execute(ERASE, event.uid, event.at, event.final, commit.sequence)
+                keys = [str(Key.of(kind, event.uid)) for kind in sorted(self._erasing.owned)]
+                likes = [f"{key}\\_%" for key in keys]
+                for table in ("aggregate", "parked"):
+                    await db.execute(OWN.format(table=table), keys, likes)
+                self.parked = {row["key"] for row in await db.fetch("select distinct key from parked")}
+                await self._erasing.forget(db, event.uid)
+
+    async def _apply_part(self, db: Db, source: str, commits: Sequence[Commit]) -> set[str]:
         if source == LOG:
             if aside := [commit for commit in commits if str(commit.key) in self.parked]:
                 await _park(db, aside, "an earlier commit of this key is parked")

@@ -63,7 +63,7 @@ class Rebuild:
         self._dsn = dsn
         self._log = events_log
         self._heartbeats = heartbeats
-        self._batches = Batches(service.projections, vault, events_log.epoch)
+        self._batches = Batches(service.projections, vault, events_log.epoch, service.erasing)
         self.first_name = schema.named(service.name, service.fingerprint, events_log.epoch)
         """Of the schema that the service's code fills from the log as it is now."""
 

@@ -242,7 +242,7 @@ class Runner:
             ):
                 async with self._applying:
                     applied = await batches.apply(db, source, self._at[source], commits)
-                    self._note(applied)
+                    self._note(applied, goes_on=not applied.anew)
             await self._announce()
             telemetry.projected.labels(self._service, source).inc(len(commits))
             if len(commits) >= CROWD:

@@ -39,10 +39,16 @@ create table due (
     again_at timestamptz
 );
 create index due_at on due (at) where fired_at is null;
+create table erased (
+    uid text primary key,
+    at timestamptz not null,
+    final boolean not null,
+    position bigint not null
+);
 """
 """What the chassis keeps in every read-model schema, beside the service's own tables."""
 
-CHASSIS = frozenset({"checkpoint", "aggregate", "parked", "due"})
+CHASSIS = frozenset({"checkpoint", "aggregate", "parked", "due", "erased"})
 
 CONTROL = """
 create schema if not exists {service};

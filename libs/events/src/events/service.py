@@ -18,6 +18,7 @@ from events.ambient import Concluding, Hearing
 from events.bus import ApiError, Bus, Msg
 from events.definition import Granted, Service
 from events.derived import derived
+from events.erasure import Eraser
 from events.handle import Aggregates, nothing_known
 from events.health import Check, serving_health
 from events.jetstream import JetStreamLog, JetStreamSnapshots, JetStreamTelemetry
@@ -145,6 +146,7 @@ async def replica(service: Service, settings: ServiceSettings) -> AsyncIterator[
             heartbeats=opened.heartbeats,
             snapshots=JetStreamSnapshots(opened.bus, service.name),
             ambient=hearing.of if hearing is not None else nothing_known,
+            owned=service.erasing.owned if service.erasing is not None else (),
         )
         runner = Runner(
             service.name,
@@ -154,7 +156,7 @@ async def replica(service: Service, settings: ServiceSettings) -> AsyncIterator[
             opened.bus,
             opened.log,
             opened.heartbeats,
-            lambda: Batches(service.projections, opened.vault, opened.log.epoch),
+            lambda: Batches(service.projections, opened.vault, opened.log.epoch, service.erasing),
             service.crons,
         )
         stack.push_async_callback(runner.release)
@@ -171,9 +173,14 @@ async def replica(service: Service, settings: ServiceSettings) -> AsyncIterator[
             charging = quotas_of(service.name, settings.database_url, service.charges)
             quotas = await stack.enter_async_context(charging)
             tasks.append(asyncio.create_task(quotas.run()))
-        place = Workplace(opened.bus, opened.log, aggregates, models)
+        place = Workplace(opened.bus, opened.log, aggregates, models, opened.vault)
         tasks += [asyncio.create_task(keep_working(work, place, lambda: runner.leads)) for work in service.working]
         stack.push_async_callback(_end, tasks)
+        if service.erasing is not None:
+            dsn = settings.database_url
+            eraser = Eraser(service, opened.bus, opened.log, aggregates, models, opened.vault, dsn)
+            await eraser.start()
+        preparing = await stack.enter_async_context(service.preparing()) if service.preparing is not None else {}
         secret = derived(master_key(settings.master_key), service.name, "secrets of commands")
         server = Server(service, opened.bus, aggregates, opened.log, models, secret, quotas)
         stack.push_async_callback(server.drain, DRAIN_SECONDS)

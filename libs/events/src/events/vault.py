@@ -39,6 +39,9 @@ class Keys(Protocol):
     async def add(self, uid: str, wrapped: bytes) -> bytes:
         """Keep *wrapped* unless the person has a key already; return the one that is kept."""
 
+    async def remove(self, uid: str) -> None:
+        """Keep none for this person."""
+
 
 class MemoryKeys:
     """Keys in a dict, for unit tests."""
@@ -51,6 +54,9 @@ class MemoryKeys:
 
     async def add(self, uid: str, wrapped: bytes) -> bytes:
         return self.kept.setdefault(uid, wrapped)
+
+    async def remove(self, uid: str) -> None:
+        self.kept.pop(uid, None)
 
 
 class PostgresKeys:
@@ -72,6 +78,10 @@ class PostgresKeys:
                 if kept is None:
                     kept = await self._pool.fetchval("select wrapped from vault.person_key where uid = $1", uid)
         return kept
+
+    async def remove(self, uid: str) -> None:
+        with _reachable():
+            await self._pool.execute("delete from vault.person_key where uid = $1", uid)
 
 
 @contextmanager
@@ -127,6 +137,15 @@ class Vault:
         people = _people(events)
         keys = await self._find(people) if people else {}
         return [_with(event, lambda text, place, uid: _open(keys.get(uid), text, place)) for event in events]
+
+    async def destroy(self, uid: str) -> None:
+        """Nothing that was sealed for this person can be opened again. Other processes are told by `forget`."""
+        await self._keys.remove(uid)
+        self.forget(uid)
+
+    def forget(self, uid: str) -> None:
+        """Ask anew for a person's key the next time."""
+        self._known.pop(uid, None)
 
     async def _find(self, uids: set[str]) -> dict[str, AESGCM]:
         found, now = {}, time.monotonic()

@@ -10,6 +10,7 @@ from events.bus import Bus
 from events.handle import Aggregates
 from events.log import Log
 from events.readmodel import ReadModels
+from events.vault import Vault
 
 log = structlog.get_logger("working")
 
@@ -27,6 +28,7 @@ class Workplace(NamedTuple):
     log: Log
     aggregates: Aggregates
     models: ReadModels
+    vault: Vault
 
 
 Working = Callable[[Workplace], Awaitable[None]]

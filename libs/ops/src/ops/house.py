@@ -14,6 +14,8 @@ class Service:
     telemetry_kept: timedelta | None = None  # each value for so long; if not set, the last one of each subject for ever
     follows: tuple[str, ...] = ()  # contexts whose log it reads through a durable consumer named after itself
     uploads: bool = False  # reads files that the gateway takes in, each for an hour at most
+    owned: bool = False  # its log holds people's own, which it deletes when they are erased
+    erases: bool = False  # is asked to erase people, asks the others for it, and destroys their keys
 
     @property
     def log(self) -> str:
@@ -39,7 +41,7 @@ class Service:
 
 SERVICES = (
     Service("parties", channels=("party",), telemetry=True, telemetry_kept=timedelta(hours=6)),
-    Service("library", telemetry=True, uploads=True),
+    Service("library", telemetry=True, uploads=True, owned=True, erases=True),
 )
 GATEWAY = "gateway"
 OPERATOR = "ops"

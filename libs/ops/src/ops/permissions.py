@@ -48,6 +48,8 @@ def of_service(service: Service) -> Permissions:
             *owned,
             *followed,
             *(_empties(service.uploads_stream) if service.uploads else ()),
+            *(f"$JS.API.STREAM.MSG.DELETE.{stream}" for stream in _erasable(service)),
+            *(("erase.*", "forgotten") if service.erases else ()),
         ),
         subscribe=(
             f"cmd.{name}.>",
@@ -56,10 +58,19 @@ def of_service(service: Service) -> Permissions:
             f"changed.{name}",
             f"ambient.{name}.*",
             f"ping.{name}.>",
+            f"erase.{name}",
+            "forgotten",
             _inbox(name),
         ),
         answers=True,
     )
+
+
+def _erasable(service: Service) -> tuple[str, ...]:
+    """Streams with messages of people's own."""
+    if not service.owned:
+        return ()
+    return (*service.streams, service.uploads_stream) if service.uploads else service.streams
 
 
 def of_gateway() -> Permissions:

@@ -35,6 +35,8 @@ async def provision_database(url: str, passwords: Mapping[str, str]) -> None:
             for service in SERVICES:
                 await connection.execute(f"grant usage on schema vault to {service.name}_writer")
                 await connection.execute(f"grant select, insert on vault.person_key to {service.name}_writer")
+                if service.erases:
+                    await connection.execute(f"grant delete on vault.person_key to {service.name}_writer")
     finally:
         await connection.close()
 

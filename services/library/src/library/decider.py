@@ -5,14 +5,22 @@ from typing import Any
 
 from events.decider import Decider, Pact
 from events.messages import Command
-from library import imports, lists, shelf
+from library import addons, erasing, imports, lists, profile, shelf
 from library.rules import Rules
 from library.title import sessions
 
 
 def deciders(rules: Rules = Rules()) -> Mapping[str, Decider[Any, Any, Any]]:
     """The rule books under what an installation has set."""
-    return {"title": sessions.decider, "shelf": shelf.decider, "list": lists.decider, "import": imports.decider}
+    return {
+        "addons": addons.decider(rules),
+        "profile": profile.decider(rules),
+        "title": sessions.decider,
+        "shelf": shelf.decider,
+        "list": lists.decider,
+        "import": imports.decider,
+        "erased": erasing.decider,
+    }
 
 
 PACTS: Mapping[type[Command], Pact[Any, Any, Any]] = {**lists.PACTS}

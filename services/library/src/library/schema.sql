@@ -64,3 +64,54 @@ select item.uid, item.work, item.season, item.episode,
        where (uid, work, season, episode) = (item.uid, item.work, item.season, item.episode)
          and updated_at > item.updated_at
        limit 1) as newer on true;
+
+-- Erasures. `whom` and not `uid`: whatever says in `uid` whose it is goes when that person is erased, and this stays.
+create table erasure (
+    whom text collate "C" primary key,
+    erasure text not null,
+    by text not null,
+    asked_at timestamptz not null,
+    done_at timestamptz,
+    services jsonb not null,
+    position bigint not null
+);
+create index erasure_waits on erasure (asked_at) where done_at is null;
+
+-- Addons, in the order of `place`. `addons` is the merge that decides what is shown, of each person.
+
+create table addons (
+    uid text collate "C" primary key,
+    state bytea not null,
+    position bigint not null
+);
+
+create table addon (
+    uid text collate "C" not null,
+    addon_id text collate "C" not null,
+    transport_url text not null,
+    manifest text not null,
+    warnings text[] not null,
+    official boolean not null,
+    protected boolean not null,
+    place text collate "C" not null,
+    installed_at timestamptz not null,
+    updated_at timestamptz not null,
+    position bigint not null,
+    primary key (uid, addon_id)
+);
+create index addon_order on addon (uid, place, addon_id);
+
+-- Who people are. `state` is the merge that decides; what was edited stands before what the token says.
+
+create table profile (
+    uid text collate "C" primary key,
+    state bytea not null,
+    display_name text not null,
+    avatar text not null,
+    claimed_name text not null,
+    claimed_picture text not null,
+    email text not null,
+    created_at timestamptz,
+    preferences text not null,
+    position bigint not null
+) with (fillfactor = 80);

@@ -4,11 +4,15 @@ from functools import partial
 from pathlib import Path
 
 from events.contracts import party
+from events.contracts.erased import ERASED
+from events.contracts.party import PartyErased
+from events.erasing import tombstones
 from events.service import Service, run
 from events.settings import load
 from parties import queries
 from parties.ambient import Ambient
 from parties.decider import decider
+from parties.erasing import ERASING
 from parties.limits import Limits, charging
 from parties.projections import PASSING, PROJECTIONS
 from parties.queries.pages import Pages
@@ -21,7 +25,7 @@ def service(rules: Rules, limits: Limits) -> Service:
     return Service(
         name=party.CONTEXT,
         contracts=party,
-        deciders={"party": decider(rules)},
+        deciders={"party": decider(rules), ERASED: tombstones(PartyErased)},
         projections=PROJECTIONS,
         queries=queries.QUERIES,
         grants={"party": partial(queries.grant, pages=Pages())},
@@ -29,6 +33,7 @@ def service(rules: Rules, limits: Limits) -> Service:
         observer=Ambient,
         passing=PASSING,
         charges=charging(limits),
+        erasing=ERASING,
     )
 
 

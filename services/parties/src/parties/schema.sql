@@ -76,6 +76,7 @@ create table person (
     position bigint not null,
     primary key (party_id, uid)
 );
+create index person_of on person (uid);
 
 create table ban (
     party_id text collate "C" not null,

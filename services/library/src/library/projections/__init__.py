@@ -3,6 +3,11 @@
 from collections.abc import Sequence
 
 from events.projection import Projection
-from library.projections import titles
+from library.projections import addons, erasures, profile, titles
 
-PROJECTIONS: Sequence[Projection] = (*titles.PROJECTIONS,)
+PROJECTIONS: Sequence[Projection] = (
+    *titles.PROJECTIONS,
+    *addons.PROJECTIONS,
+    *profile.PROJECTIONS,
+    *erasures.PROJECTIONS,
+)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
-from events.contracts.library import works
+from events.contracts.library import erasures, works
 from events.contracts.library.events import AddonFlags, TakenPlay, TakenPosition
 from events.contracts.library.words import (
     LIST_ITEMS,
@@ -603,6 +603,7 @@ COMMANDS: tuple[type[Command], ...] = (
     FinishImport,
     FailImport,
 )
+    *erasures.ERASURE_COMMANDS,
 
 
 def episode_named(named: works.Named, episode: Episode | None) -> Episode | None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import Struct, field
 
+from events.contracts.library import erasures
 from events.contracts.library.words import Episode, Format, ItemChange, slot
 from events.messages import Event, Personal, token
 
@@ -462,4 +463,5 @@ EVENTS: tuple[type[Event], ...] = (
     ImportApplied,
     ImportFailed,
     ImportUndone,
+    *erasures.ERASURE_EVENTS,
 )

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import Raw, Struct
 
+from events.contracts.library import erasures
 from events.contracts.library.events import AddonFlags, Counts, Skipped
 from events.contracts.library.words import (
     Cursor,
@@ -646,4 +647,5 @@ QUERIES: tuple[type[Query], ...] = (
     Imports,
     ImportReport,
     Export,
+    *erasures.ERASURE_QUERIES,
 )

@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
+from events.contracts.erased import Entomb
 from events.contracts.party.words import (
     CHANNEL,
     AccessKey,
@@ -504,6 +505,12 @@ class Release(_Internal, frozen=True, kw_only=True):
     """Who is there now, as observed; nobody when the timer asks."""
 
 
+class EntombInParties(Entomb, frozen=True, kw_only=True):
+    """Say in the parties' log that a person is being erased, or was."""
+
+    function: ClassVar[str] = "party.entomb"
+
+
 PartyCommand = (
     Open | Join | Leave | Profile | Kick | Ban | Unban | Lock | Appoint | Dismiss | HandOver | Configure | Rekey | Close
     | Play | Pause | Seek | ChangeRate | Undo | Ready | Excuse
@@ -515,7 +522,7 @@ COMMANDS: tuple[type[Command], ...] = (
     Open, Join, Leave, Profile, Kick, Ban, Unban, Lock, Appoint, Dismiss, HandOver, Configure, Rekey, Close,
     Play, Pause, Seek, ChangeRate, Undo, Ready, Excuse,
     ChangeMedia, Enqueue, MoveItem, Dequeue, Vote, Next, Skip,
-    Expire, WarnOfExpiry, Miss, Find, Succeed, Drop, Hold, Release,
+    Expire, WarnOfExpiry, Miss, Find, Succeed, Drop, Hold, Release, EntombInParties,
 )  # fmt: skip
 
 REPORTS: tuple[type[Report], ...] = (SyncReport,)

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from msgspec import Struct
 
+from events.contracts.erased import Erased
 from events.contracts.party.words import Role, Settings
 from events.messages import Ended, Event, Personal
 
@@ -407,6 +408,10 @@ class Sampled(Event, frozen=True, kw_only=True, tag="party.sampled"):
     members: dict[str, Sample]
 
 
+class PartyErased(Erased, frozen=True, kw_only=True, tag="party.erased"):
+    """A tombstone among the parties: a person has no name in any of them from here on."""
+
+
 PartyEvent = (
     Opened | Joined | Left | Kicked | Banned | Unbanned | Locked | RoleChanged | HostChanged | HostMissed
     | HostReturned | ProfileChanged | Configured | Rekeyed | Played | Paused | Sought | RateChanged | Undone | Held
@@ -417,5 +422,5 @@ EVENTS: tuple[type[Event], ...] = (
     Opened, Joined, Left, Kicked, Banned, Unbanned, Locked, RoleChanged, HostChanged, HostMissed,
     HostReturned, ProfileChanged, Configured, Rekeyed, Played, Paused, Sought, RateChanged, Undone, Held,
     Excused, Readied, MediaChanged, Queued, Moved, Dequeued, Voted, SkipVoted, Expiring, Kept, Closed,
-    Sampled,
+    Sampled, PartyErased,
 )  # fmt: skip

@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +14,8 @@ from msgspec import Struct
 from events.ambient import Observer
 from events.codec import Codec, Upcaster
 from events.decider import Decider, Pact
-from events.messages import Command, Context, Event, Query, Report
 from events.erasing import Erasing
+from events.messages import Command, Context, Event, Query, Report
 from events.projection import Projection
 from events.quotas import Charging
 from events.schema import Db, fingerprint
@@ -34,6 +35,10 @@ Answering = Callable[[Db, Any, Context], Awaitable[Any]]
 """A query's function: (connection, query, context) to value; raises `Rejected`."""
 Granting = Callable[[Db, str, Context], Awaitable[Granted]]
 """May the context's actor follow the channel with this id? Raises `Rejected` if not."""
+
+Preparing = Callable[[Any, Context], Awaitable[Command]]
+"""What a command needs from outside before anybody decides: (command, context) to the command with it; raises
+`Rejected`. Works within the request's deadline, and again when the command is sent again."""
 
 
 class Contracts(Protocol):
@@ -67,12 +72,17 @@ class Service:
     """Commands that decide over several aggregates."""
     charges: Charging | None = None
     """Which commands are counted over all replicas, and against whom."""
+    preparing: Callable[[], AbstractAsyncContextManager[Mapping[type[Command], Preparing]]] | None = None
+    """Opens, for one replica, what prepares commands that come over the bus, before they queue for their aggregate;
+    left when the replica stops."""
     crons: Sequence[Cron] = ()
     observer: Callable[[], Observer] | None = None
     """Makes a replica's memory of what gateways report; the contract then has one kind in `REPORTS`."""
     upcasters: Mapping[str, Upcaster] = field(default_factory=dict)
     working: Sequence[Working] = ()
     """What the leading replica does in the background."""
+    erasing: Erasing | None = None
+    """How a person is erased from it."""
 
     @cached_property
     def codec(self) -> Codec:
@@ -81,8 +91,6 @@ class Service:
     @cached_property
     def has_telemetry(self) -> bool:
         """Whether the context has a telemetry stream beside its log."""
-    erasing: Erasing | None = None
-    """How a person is erased from it."""
         return any(event.telemetry for event in self.contracts.EVENTS)
 
     @cached_property

@@ -180,7 +180,6 @@ async def replica(service: Service, settings: ServiceSettings) -> AsyncIterator[
             dsn = settings.database_url
             eraser = Eraser(service, opened.bus, opened.log, aggregates, models, opened.vault, dsn)
             await eraser.start()
-        preparing = await stack.enter_async_context(service.preparing()) if service.preparing is not None else {}
         secret = derived(master_key(settings.master_key), service.name, "secrets of commands")
         server = Server(service, opened.bus, aggregates, opened.log, models, secret, quotas)
         stack.push_async_callback(server.drain, DRAIN_SECONDS)

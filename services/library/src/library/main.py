@@ -5,8 +5,8 @@ from pathlib import Path
 from events.contracts import library
 from events.service import Service, run
 from events.settings import load
-from library.decider import PACTS, deciders
 from library import erasing
+from library.decider import PACTS, deciders
 from library.limits import Limits, charging
 from library.projections import PROJECTIONS
 from library.queries import QUERIES
@@ -25,11 +25,10 @@ def service(rules: Rules, limits: Limits) -> Service:
         queries=QUERIES,
         schema=Path(__file__).with_name("schema.sql"),
         charges=charging(limits),
-    )
-
         erasing=erasing.ERASING,
         working=(erasing.work,),
-        preparing=partial(fetching, private=rules.private_addons),
+    )
+
 
 SERVICE = service(Rules(), Limits())
 """For whoever reads its log and read models; its digests are made with no secret."""

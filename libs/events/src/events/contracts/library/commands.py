@@ -378,7 +378,8 @@ class InstallAddon(_OfAddons, frozen=True, kw_only=True):
     )
     transport_url: TransportUrl
     """`https://…/manifest.json`, or the same with `stremio://`. A secret: it may hold credentials."""
-    manifest: Raw | None = None
+    manifest: Raw = field(default_factory=lambda: Raw(b"null"))
+    """If left out, or null, the server fetches it."""
     flags: AddonFlags = AddonFlags()
     after: Id | None = None
     order: Order | None = None
@@ -602,8 +603,8 @@ COMMANDS: tuple[type[Command], ...] = (
     PlanImport,
     FinishImport,
     FailImport,
-)
     *erasures.ERASURE_COMMANDS,
+)
 
 
 def episode_named(named: works.Named, episode: Episode | None) -> Episode | None:

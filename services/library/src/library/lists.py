@@ -226,14 +226,17 @@ def _item(work: str, entry: Entry, where: str) -> ListItem:
 
 
 def _move(command: MoveInList, state: List, said: Told) -> _Put:
+    """What was taken off meanwhile comes back if a device tells late that it has moved it later, by its own order."""
     row = order.row(state.items())
     there = dict(row)
     work = works.parse(command.work).work
-    behind = works.parse(command.after).work if command.after is not None else None
-    for wanted in (work, *([behind] if behind is not None and command.order is None else [])):
+    if command.at is not None and command.order is not None and work in state.places.get(OWN, {}):
+        return _Put([ListItem(work=work, order=command.order)])
+    behind = works.parse(command.after).work if command.after is not None and command.order is None else work
+    for wanted in (work, behind):
         if wanted not in there:
             raise Rejected("no-such-item", work=wanted)
-    found = order.moved(row, work, behind, command.order)
+    found = order.moved(row, work, behind if command.after is not None else None, command.order)
     if command.at is None and found.orders[0] == there[work] and not found.pushed:
         return _Put([])
     return _Put([ListItem(work=work, order=found.orders[0])], found.pushed)

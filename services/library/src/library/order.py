@@ -24,7 +24,7 @@ LONGEST = 96
 """Characters of an order that is made here; where there is less room, the neighbours make some."""
 GONE = ""
 """The order of what was taken away."""
-TRACES = 2_500
+TRACES = 1_000
 """Of what was taken away, how much is remembered, the newest: what a device tells late must not bring it back."""
 OPERATIONS = 64
 """The newest that are remembered, so that a device may repeat them."""

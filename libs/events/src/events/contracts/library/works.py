@@ -1,18 +1,21 @@
 """Ids of films, series and episodes: the forms that catalogues, players and trackers use, each read as one."""
 
 import re
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from events.contracts.library.words import Episode, Kind
 
-KIND_OF_TMDB: dict[str, Literal["movie", "tv"]] = {"movie": "movie", "series": "tv", "anime": "tv"}
+KIND_OF_TMDB: Mapping[str, str] = {"movie": "movie", "series": "tv", "anime": "tv"}
 
 _IMDB = re.compile(r"tt[0-9]{7,10}")
 _NUMBER = re.compile(r"[0-9]{1,10}")
 _ENTRIES = frozenset({"kitsu", "mal", "anilist", "anidb"})
 """Catalogues in which each cour or season is an entry of its own, so that their ids name an episode alone."""
-_CATALOGUES = frozenset({"tmdb", "tvdb", "tvmaze", "trakt", "simkl"})
+_CATALOGUES = frozenset({"tvdb", "tvmaze", "trakt", "simkl"})
+MOST = 100_000
+"""Of a season or an episode."""
 
 
 class Named(NamedTuple):
@@ -29,30 +32,47 @@ def parse(text: str, kind: Kind | None = None) -> Named:
     `tt0133093`, `tt0108778:1:2`, `tmdb:movie:603`, `tmdb:1399:1:2`, `tvdb:81189:1:2`, `kitsu:7442:5` (an episode of an
     anime entry, told as its first season), `mal:…`, `anilist:…`. Whatever else it is stays as it was written.
     """
-    decoded = unquote(text).strip()
-    first, *rest = decoded.split(":")
+    first, *rest = unquote(text).strip().split(":")
     name = first.lower()
-    if _IMDB.fullmatch(name) and (numbers := _numbers(rest, 0, 2)) is not None and len(numbers) != 1:
-        return Named(name, _episode(numbers))
-    if name == "tmdb" and rest and rest[0] in ("movie", "tv"):
-        if (numbers := _numbers(rest[1:], 1, 3)) is not None and len(numbers) != 2:
-            return Named(f"tmdb:{rest[0]}:{numbers[0]}", _episode(numbers[1:]))
-    elif name == "tmdb" and (numbers := _numbers(rest, 1, 3)) is not None and len(numbers) != 2:
-        space = "tv" if len(numbers) == 3 else KIND_OF_TMDB.get(kind or "")
-        return Named(f"tmdb:{space}:{numbers[0]}" if space else f"tmdb:{numbers[0]}", _episode(numbers[1:]))
-    elif name in _ENTRIES and (numbers := _numbers(rest, 1, 2)) is not None:
-        return Named(f"{name}:{numbers[0]}", Episode(season=1, episode=numbers[1]) if numbers[1:] else None)
-    elif name in _CATALOGUES and (numbers := _numbers(rest, 1, 3)) is not None and len(numbers) != 2:
-        return Named(f"{name}:{numbers[0]}", _episode(numbers[1:]))
-    return Named(text)
+    if _IMDB.fullmatch(name):
+        named = _with_episode(name, rest)
+    elif name == "tmdb":
+        named = _tmdb(rest, kind)
+    elif name in _ENTRIES and _is_id(rest):
+        named = _with_episode(_numbered(name, rest[0]), ["1", *rest[1:]] if len(rest) == 2 else rest[1:])
+    elif name in _CATALOGUES and _is_id(rest):
+        named = _with_episode(_numbered(name, rest[0]), rest[1:])
+    else:
+        named = None
+    return named or Named(text)
 
 
-def _numbers(parts: list[str], least: int, most: int) -> list[int] | None:
-    if not least <= len(parts) <= most or not all(map(_NUMBER.fullmatch, parts)):
+def _tmdb(rest: list[str], kind: Kind | None) -> Named | None:
+    """Films and series are counted apart: the id says which it is, or its episode does, or else what is told of it."""
+    space = rest[0].lower() if rest else ""
+    if space in ("movie", "tv"):
+        rest = rest[1:]
+    else:
+        space = "tv" if len(rest) == 3 else KIND_OF_TMDB.get(kind or "", "")
+    if not _is_id(rest) or (space == "movie" and len(rest) > 1):
         return None
-    numbers = [int(part) for part in parts]
-    return numbers if max(numbers[least:], default=0) <= 100_000 else None
+    return _with_episode(_numbered(f"tmdb:{space}" if space else "tmdb", rest[0]), rest[1:])
 
 
-def _episode(numbers: list[int]) -> Episode | None:
-    return Episode(season=numbers[0], episode=numbers[1]) if len(numbers) == 2 else None
+def _is_id(parts: list[str]) -> bool:
+    """Whether the first of them is an id: they begin at 1."""
+    return bool(parts) and _NUMBER.fullmatch(parts[0]) is not None and int(parts[0]) > 0
+
+
+def _numbered(catalogue: str, id: str) -> str:
+    return f"{catalogue}:{int(id)}"
+
+
+def _with_episode(work: str, numbers: list[str]) -> Named | None:
+    """None for what cannot be an episode, so that the id is something else."""
+    if not numbers:
+        return Named(work)
+    if len(numbers) != 2 or not all(map(_NUMBER.fullmatch, numbers)):
+        return None
+    season, episode = map(int, numbers)
+    return Named(work, Episode(season=season, episode=episode)) if max(season, episode) <= MOST else None

@@ -5,9 +5,8 @@ from typing import Any
 
 from events.decider import Decider, Pact
 from events.messages import Command
-from library import addons, erasing, imports, lists, profile, shelf
+from library import addons, erasing, imports, lists, profile, shelf, title
 from library.rules import Rules
-from library.title import sessions
 
 
 def deciders(rules: Rules = Rules()) -> Mapping[str, Decider[Any, Any, Any]]:
@@ -15,7 +14,7 @@ def deciders(rules: Rules = Rules()) -> Mapping[str, Decider[Any, Any, Any]]:
     return {
         "addons": addons.decider(rules),
         "profile": profile.decider(rules),
-        "title": sessions.decider,
+        "title": title.decider(rules),
         "shelf": shelf.decider,
         "list": lists.decider,
         "import": imports.decider,

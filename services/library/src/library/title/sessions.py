@@ -1,141 +1,298 @@
-"""The rules of a title that a person watches: when it was begun, left and completed."""
+"""What a device reports while somebody watches: which of it is a fact, and when something was watched to the end.
 
-from typing import Any, Literal, assert_never
+A report is judged within its session, at its place by the device's own clock: what was told before may have happened
+later. A fact is what begins, stands or ends there; the rest is a heartbeat if it is the newest, or else silence.
+"""
 
-from msgspec import Struct
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple
+
 from msgspec.structs import replace
 
 from events.contracts.library import (
     Completed,
-    TitleCommand,
-    TitleEvent,
+    Episode,
     Progressed,
     Report,
     Started,
     Stopped,
+    TitleEvent,
+    episode_of,
+    happened,
     player,
     slot,
 )
-from events.decider import Decider
 from events.messages import Context, Rejected
+from library.rules import Rules
+from library.title.state import (
+    COMPLETED,
+    PLAYING,
+    STOPPED,
+    Play,
+    Point,
+    Slot,
+    Stage,
+    Stamp,
+    Title,
+    evolve,
+    moment,
+    nameless_play,
+    place,
+    stamp,
+)
+from library.title.summary import watched_in
 
-COMPLETED_AT = 0.9
-"""Of the duration: what follows is credits, and few people wait for their end."""
 SAME_PLACE = 1.0
 """Seconds. A player that stands still repeats where it stands, rounded in its own way."""
-DEVICES = 8
-"""Devices per title whose session is remembered; the one that was heard of longest ago goes first."""
-REMEMBERED = 5_000
-"""Completed episodes per title; of an older one, a late report could say once more that it was completed."""
+REWOUND = 0.05
+"""Of the duration. Who goes back by so little before the end, and comes to the end again, has not watched it twice."""
+FASTEST = 4
+"""Times the speed of life; nobody watches more than that in the time that went by."""
+GRACE = 60.0
+"""Seconds that a player's count may be ahead of the reports."""
+LONGEST_NAME = 64
+"""Of a session; a longer one gives its plays a digest."""
+EPISODES = 10_000
+"""Films and episodes of one title of which something is known."""
 
 
-class Session(Struct, frozen=True):
-    """A device's way through one film or episode."""
+class Way(NamedTuple):
+    """A session as far as it is known when something is told of it, and what is told."""
 
-    item: str
-    stage: Literal["playing", "stopped", "completed"]
-    position: float
-    """At the last fact. Heartbeats never come here."""
-    duration: float | None
+    told: Point
+    known: Slot
+    """Of the film or episode, by all sessions."""
+    points: tuple[Point, ...]
+    """The session's, in its own order; what is told is not among them."""
+    live: bool
+    """Whether it happens now, so that nothing that happened before can come later."""
 
+    @property
+    def before(self) -> Point | None:
+        return next((point for point in reversed(self.points) if point.own <= self.told.own), None)
 
-class Title(Struct, frozen=True):
-    """As much of a title's history as its rules need."""
+    @property
+    def after(self) -> Point | None:
+        return next((point for point in self.points if point.own > self.told.own), None)
 
-    sessions: dict[str, Session] = {}
-    """By player, the one that was heard of longest ago first."""
-    completed: tuple[str, ...] = ()
-    """Every film or episode that was ever completed, in the order of its last completion."""
-
-
-def decide(command: TitleCommand, title: Title, context: Context) -> list[TitleEvent]:
-    if not context.actor:
-        raise Rejected("not-signed-in")
-    item = slot(command.episode)
-    session = title.sessions.get(player(context.actor, command.device))
-    if session is not None and session.item != item:
-        session = None  # the device went over to another episode
-    said = _said(command, session, context)
-    if said["duration"] is not None and said["position"] >= COMPLETED_AT * said["duration"]:
-        return _at_the_end(command, session, item in title.completed, said)
-    if command.state == "playing":
-        return _playing(session, said)
-    return _standing(session, item in title.completed, said)
+    def with_point(self, point: Point) -> "Way":
+        return self._replace(points=tuple(sorted((*self.points, point), key=_own)))
 
 
-def _said(command: Report, session: Session | None, context: Context) -> dict[str, Any]:
-    """What each event of this report says. A duration that the device has told once need not be told again."""
-    duration = command.duration or (session.duration if session else None)
-    return {
-        "uid": context.actor,
-        "work": command.work,
-        "position": command.position if duration is None else min(command.position, duration),
-        "at": context.now,
-        "duration": duration,
-        "episode": command.episode,
-        "device": command.device,
-        "player": player(context.actor, command.device),
-    }
+def decide(command: Report, title: Title, context: Context, rules: Rules) -> list[TitleEvent]:
+    episode = named_episode(command)
+    way = _way(command, slot(episode), title, context)
+    make = _Making(command, context, episode)
+    events: list[TitleEvent] = []
+    due = _due(way, rules)
+    if due is not None:
+        events.append(make.completed(due, _new_play(way, due)))
+        way = way.with_point(due)
+    if _ended(way.told, rules):
+        events += _at_the_end(way, make, rules)
+    elif command.state == "playing":
+        events += _playing(way, make)
+    else:
+        events += _standing(way, make)
+    return [event for event in events if event.telemetry or evolve(title, event) is not title]
 
 
-def _at_the_end(command: Report, session: Session | None, completed: bool, said: dict[str, Any]) -> list[TitleEvent]:
-    """Completed once per session; who only looks at the credits again has not watched it twice."""
-    if completed if session is None else session.stage == "completed":
-        return _heartbeat(session, said)
-    following = command.next if command.episode is not None and command.next != command.episode else None
-    return [Completed(**said, next=following)]
+def named_episode(command: Report) -> Episode | None:
+    """The episode that it is about; raise `Rejected` if its id names another."""
+    by_id = command.named().episode
+    if by_id is not None and command.episode not in (None, by_id):
+        raise Rejected("no-such-episode", work=command.work)
+    return command.episode or by_id
 
 
-def _playing(session: Session | None, said: dict[str, Any]) -> list[TitleEvent]:
-    if session is not None and session.stage == "playing":
-        return _heartbeat(session, said)
-    return [Started(**said)]
+def check_room(title: Title, slots: Sequence[str]) -> None:
+    """Raise `Rejected` if the title would get more episodes than anything has."""
+    if len(title.slots) + len(slots) > EPISODES and len(title.slots.keys() | set(slots)) > EPISODES:
+        raise Rejected("too-many-episodes", limit=EPISODES)
 
 
-def _standing(session: Session | None, completed: bool, said: dict[str, Any]) -> list[TitleEvent]:
+def _way(command: Report, where: str, title: Title, context: Context) -> Way:
+    check_room(title, (where,))
+    when = happened(context, command.at, command.sent_at)
+    device = player(context.actor, command.device)
+    session = command.session or device
+    mine = [point for point in title.points if point.slot == where and point.session == session]
+    points = tuple(sorted(mine, key=_own))
+    duration = command.duration or next((p.duration for p in reversed(points) if p.duration is not None), None)
+    told = Point(
+        at=stamp(when.at),
+        own=stamp(when.own),
+        stage=PLAYING if command.state == "playing" else STOPPED,
+        slot=where,
+        session=session,
+        player=device,
+        position=command.position if duration is None else min(command.position, duration),
+        duration=duration,
+    )
+    way = Way(told, title.slots.get(where, Slot()), points, live=command.at is None)
+    return way._replace(told=_watching(_in_order(way), command.watched))
+
+
+def _in_order(way: Way) -> Way:
+    """Two clocks order one session alike, however long each report was under way."""
+    at, before, after = way.told.at, way.before, way.after
+    at = max(at, before.at) if before else at
+    at = min(at, after.at) if after else at
+    return way._replace(told=replace(way.told, at=at))
+
+
+def _watching(way: Way, said: float | None) -> Point:
+    """Seconds watched until then: as the player counts, within reason, or as the session's reports say."""
+    told = way.told
+    until = [point for point in way.points if point.own <= told.own]
+    known = watched_in([*until, told])
+    if said is None:
+        return replace(told, watched=known)
+    most = (told.own - until[0].own) / 1e6 * FASTEST if until else told.position
+    return replace(told, watched=max(min(said, most + GRACE), known or 0.0))
+
+
+# What a report means, by its place in the session.
+
+
+def _due(way: Way, rules: Rules) -> Point | None:
+    """An end that was reached while nobody knew the duration, which now is told."""
+    if way.told.duration is None or any(point.duration is not None for point in way.points):
+        return None
+    ends = (replace(point, duration=way.told.duration) for point in way.points if point.own < way.told.own)
+    end = next((point for point in ends if _ended(point, rules)), None)
+    if end is None or end.duration is None:
+        return None
+    return replace(end, stage=COMPLETED, position=min(end.position, end.duration))
+
+
+def _at_the_end(way: Way, make: "_Making", rules: Rules) -> list[TitleEvent]:
+    """Completed once each time that it was begun; who only looks at the credits again has not watched it twice."""
+    following = next((p for p in way.points if p.own > way.told.own and p.stage != STOPPED), None)
+    if (way.before is not None and way.before.stage == COMPLETED) or _stage(following) == COMPLETED:
+        return _heartbeat(way, make)
+    end = replace(way.told, stage=COMPLETED)
+    if way.points:
+        return [make.completed(end, _resumed_play(way, rules) or _new_play(way, end))]
+    newest = max(way.known.plays.items(), key=lambda item: (item[1].at, item[0]), default=None)
+    if newest is None:
+        return [make.completed(end, _new_play(way, end))]
+    if way.live or newest[1].own == end.own:
+        return _heartbeat(way, make)
+    # What comes late may be all that is ever told of this session: it is at the end, too, of the play that is known.
+    return [make.completed(end, newest[0])]
+
+
+def _playing(way: Way, make: "_Making") -> list[TitleEvent]:
+    if _stage(way.before) != PLAYING:
+        return [] if _stage(way.after) == PLAYING else [make.started(way.told)]
+    learnt = way.told.duration is not None and all(point.duration is None for point in way.points)
+    if learnt and way.after is None:
+        return [make.started(way.told)]
+    return _heartbeat(way, make)
+
+
+def _standing(way: Way, make: "_Making") -> list[TitleEvent]:
     """Paused or stopped before the end.
 
     Of a session that is completed this means nothing (players rewind when they stop), nor of a title that was completed
     elsewhere: only playing it again brings it back.
     """
-    if session is None:
-        return _heartbeat(session, said) if completed else [Stopped(**said)]
-    if session.stage == "playing":
-        return [Stopped(**said)]
-    if abs(said["position"] - session.position) <= SAME_PLACE:
+    before = way.before
+    if before is None:
+        first = way.after is None and not way.known.plays
+        return [make.stopped(way.told)] if first else _heartbeat(way, make)
+    if before.stage == PLAYING:
+        return [] if _stage(way.after) == STOPPED else [make.stopped(way.told)]
+    if abs(way.told.position - before.position) <= SAME_PLACE:
         return []
-    return _heartbeat(session, said)
+    return _heartbeat(way, make)
 
 
-def _heartbeat(session: Session | None, said: dict[str, Any]) -> list[TitleEvent]:
+def _heartbeat(way: Way, make: "_Making") -> list[TitleEvent]:
     """No fact, but newer; unless the last fact said the same."""
-    if session is not None and session.position == said["position"]:
-        return []
-    return [Progressed(**said)]
+    same = way.before is not None and way.before.position == way.told.position
+    return [] if same or way.after is not None else [make.progressed(way.told)]
 
 
-def evolve(title: Title, event: TitleEvent) -> Title:
-    match event:
-        case Started():
-            return _with_session(title, event, "playing")
-        case Stopped():
-            return _with_session(title, event, "stopped")
-        case Completed(episode=episode):
-            item = slot(episode)
-            completed = (*(other for other in title.completed if other != item), item)[-REMEMBERED:]
-            return _with_session(replace(title, completed=completed), event, "completed")
-        case Progressed():
-            return title
-        case _:
-            assert_never(event)
+def _ended(point: Point, rules: Rules) -> bool:
+    return point.duration is not None and point.position >= rules.completed_at * point.duration
 
 
-def _with_session(
-    title: Title, event: Started | Stopped | Completed, stage: Literal["playing", "stopped", "completed"]
-) -> Title:
-    others = [(player, session) for player, session in title.sessions.items() if player != event.player]
-    mine = Session(slot(event.episode), stage, event.position, event.duration)
-    return replace(title, sessions=dict([*others, (event.player, mine)][-DEVICES:]))
+def _stage(point: Point | None) -> Stage | None:
+    return point.stage if point else None
 
 
-decider: Decider[TitleCommand, Title, TitleEvent] = Decider(Title(), decide, evolve)
+# Which play it is.
+
+
+def _mine(way: Way) -> list[tuple[Stamp, str, Play]]:
+    """The session's plays, the oldest first."""
+    session = way.told.session
+    return sorted((play.own, id, play) for id, play in way.known.plays.items() if play.session == session)
+
+
+def _new_play(way: Way, end: Point) -> str:
+    """A name that follows from the session, so that a repeat never becomes a second play."""
+    session = way.told.session
+    if session == way.told.player:
+        return nameless_play(session, end.own)
+    mine = _mine(way)
+    for own, id, _ in mine:
+        if own == end.own:
+            return id
+    name = session if len(session) <= LONGEST_NAME else sha256(session.encode()).hexdigest()[:32]
+    name = name if episode_of(end.slot) is None else f"{name}:{end.slot}"
+    names = (name if n == 0 else f"{name}~{n + 1}" for n in range(len(mine) + 1))
+    return next((free for free in names if free not in way.known.plays), nameless_play(session, end.own))
+
+
+def _resumed_play(way: Way, rules: Rules) -> str | None:
+    """The play that is completed already, if all that happened since is that somebody went back a little."""
+    mine = [(own, id) for own, id, _ in _mine(way) if own <= way.told.own]
+    if not mine or way.told.duration is None:
+        return None
+    own, id = mine[-1]
+    since = [point.position for point in way.points if own < point.own <= way.told.own]
+    return id if min(since, default=0.0) >= (rules.completed_at - REWOUND) * way.told.duration else None
+
+
+class _Making(NamedTuple):
+    """Makes the events of one report."""
+
+    command: Report
+    context: Context
+    episode: Episode | None
+
+    def started(self, point: Point) -> Started:
+        return Started(**self._said(point))
+
+    def stopped(self, point: Point) -> Stopped:
+        return Stopped(**self._said(point))
+
+    def progressed(self, point: Point) -> Progressed:
+        return Progressed(**self._said(point))
+
+    def completed(self, point: Point, play: str) -> Completed:
+        following = self.command.next if self.episode is not None and self.command.next != self.episode else None
+        return Completed(**self._said(point), next=following, play=play, told_at=self.context.now)
+
+    def _said(self, point: Point) -> dict[str, Any]:
+        return {
+            "uid": self.context.actor,
+            "work": self.command.named().work,
+            "position": point.position,
+            "at": moment(point.at),
+            "own": moment(point.own),
+            "duration": point.duration,
+            "episode": self.episode,
+            "device": self.command.device,
+            "player": point.player,
+            "session": point.session,
+            "watched": point.watched,
+        }
+
+
+def _own(point: Point) -> tuple[Any, ...]:
+    return (point.own, *place(point))

@@ -51,6 +51,8 @@ COMPLETED: Stage = "c"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST = (datetime(2, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST = (datetime(9998, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _STAGES = "hpsc"
 
 
@@ -59,7 +61,7 @@ def stamp(moment: datetime) -> Stamp:
 
 
 def moment(stamp: Stamp) -> datetime:
-    return _EPOCH + timedelta(microseconds=stamp)
+    return _EPOCH + timedelta(microseconds=min(max(stamp, _FIRST), _LAST))
 
 
 class Point(Struct, frozen=True, array_like=True):
@@ -205,7 +207,7 @@ def merge(a: Title, b: Title) -> Title:
     parts = (
         _joined(a.slots, b.slots, _slot),
         _choices(a.choices, b.choices),
-        _newest(a.points, b.points, _place, POINTS),
+        _newest(a.points, b.points, place, POINTS),
         _joined(a.removed, b.removed, min),
         _joined(a.clears, b.clears, max),
         _joined(a.formats, b.formats, max),
@@ -370,7 +372,7 @@ def _greater(a: T | None, b: T | None, order: Callable[[T], Any]) -> T | None:
 
 def _slot(a: Slot, b: Slot) -> Slot:
     parts = (
-        _greater(a.newest, b.newest, _place),
+        _greater(a.newest, b.newest, place),
         _greater(a.begun, b.begun, _itself),
         _greater(a.done, b.done, _itself),
         _joined(a.plays, b.plays, _play),
@@ -406,7 +408,7 @@ def _resume(a: Resume, b: Resume) -> Resume:
     return b if _fields(a) < _fields(b) else a
 
 
-def _place(point: Point) -> tuple[Any, ...]:
+def place(point: Point) -> tuple[Any, ...]:
     """The order of all points; within a session its own clock has the same order as `at`."""
     return (
         point.at,

@@ -100,7 +100,7 @@ class Report(_OfTitle, frozen=True, kw_only=True):
     """
 
     function: ClassVar[str] = "library.report"
-    errors: ClassVar[tuple[str, ...]] = ("too-old", *EPISODE)
+    errors: ClassVar[tuple[str, ...]] = ("too-old", "too-many-episodes", *EPISODE)
     position: MediaSeconds
     duration: Length | None = None
     """Without it nothing is completed until one is known."""

@@ -46,6 +46,7 @@ LATE = timedelta(days=90)
 """How old something may be that a device tells of late."""
 AHEAD = timedelta(minutes=5)
 """How far ahead of the server a device's clock may be before it is taken as the server's now."""
+NO_OFFSET = "a time needs its offset from UTC, say a Z at the end"
 LISTS = 200
 LIST_ITEMS = 2_500
 """Of one list."""
@@ -186,13 +187,16 @@ def happened(context: Context, at: datetime | None, sent_at: datetime | None) ->
         return Happened(context.now, context.now)
     for field, moment in (("at", at), ("sent_at", sent_at)):
         if moment is not None and moment.tzinfo is None:
-            raise Rejected(
-                "invalid-argument", field=field, reason="a time needs its offset from UTC, say a Z at the end"
-            )
-    true = at + (context.now - sent_at) if sent_at is not None else at
-    if true < context.now - LATE:
+            raise Rejected("invalid-argument", field=field, reason=NO_OFFSET)
+        if moment is not None and not 1970 <= moment.year <= 9998:
+            raise Rejected("invalid-argument", field=field, reason="a time of this age is expected")
+    own = at if sent_at is None else min(at, sent_at)
+    gone = context.now - own if sent_at is None else sent_at - own
+    if gone > LATE:
         raise Rejected("too-old", limit_days=LATE.days)
-    return Happened(min(true, context.now), at)
+    if gone < -AHEAD:
+        return Happened(context.now, context.now)
+    return Happened(context.now - max(gone, timedelta()), own)
 
 
 Work = Id

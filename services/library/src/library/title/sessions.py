@@ -4,13 +4,16 @@ A report is judged within its session, at its place by the device's own clock: w
 later. A fact is what begins, stands or ends there; the rest is a heartbeat if it is the newest, or else silence.
 """
 
+import re
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import count
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from events.contracts.library import (
+    FILM,
     Completed,
     Episode,
     Progressed,
@@ -18,7 +21,6 @@ from events.contracts.library import (
     Started,
     Stopped,
     TitleEvent,
-    episode_of,
     happened,
     player,
     slot,
@@ -27,9 +29,9 @@ from events.messages import Context, Rejected
 from library.rules import Rules
 from library.title.state import (
     COMPLETED,
+    NAMELESS,
     PLAYING,
     STOPPED,
-    Play,
     Point,
     Slot,
     Stage,
@@ -120,9 +122,10 @@ def _way(command: Report, where: str, title: Title, context: Context) -> Way:
     mine = [point for point in title.points if point.slot == where and point.session == session]
     points = tuple(sorted(mine, key=_own))
     duration = command.duration or next((p.duration for p in reversed(points) if p.duration is not None), None)
+    at = stamp(when.at)
     told = Point(
-        at=stamp(when.at),
-        own=stamp(when.own),
+        at=at,
+        skew=stamp(when.own) - at,
         stage=PLAYING if command.state == "playing" else STOPPED,
         slot=where,
         session=session,
@@ -136,10 +139,10 @@ def _way(command: Report, where: str, title: Title, context: Context) -> Way:
 
 def _in_order(way: Way) -> Way:
     """Two clocks order one session alike, however long each report was under way."""
-    at, before, after = way.told.at, way.before, way.after
+    at, own, before, after = way.told.at, way.told.own, way.before, way.after
     at = max(at, before.at) if before else at
     at = min(at, after.at) if after else at
-    return way._replace(told=replace(way.told, at=at))
+    return way._replace(told=replace(way.told, at=at, skew=own - at))
 
 
 def _watching(way: Way, said: float | None) -> Point:
@@ -227,30 +230,37 @@ def _stage(point: Point | None) -> Stage | None:
 # Which play it is.
 
 
-def _mine(way: Way) -> list[tuple[Stamp, str, Play]]:
+def _name(told: Point) -> str:
+    """What the ids of the session's plays begin with."""
+    session = told.session
+    if session == told.player:
+        return session or NAMELESS
+    name = session if len(session) <= LONGEST_NAME else sha256(session.encode()).hexdigest()[:32]
+    return name if told.slot == FILM else f"{name}:{told.slot}"
+
+
+def _mine(way: Way) -> list[tuple[Stamp, str]]:
     """The session's plays, the oldest first."""
-    session = way.told.session
-    return sorted((play.own, id, play) for id, play in way.known.plays.items() if play.session == session)
+    name = re.compile(re.escape(_name(way.told)) + "([~@]-?[0-9]+)?")
+    return sorted((play.own, id) for id, play in way.known.plays.items() if name.fullmatch(id))
 
 
 def _new_play(way: Way, end: Point) -> str:
-    """A name that follows from the session, so that a repeat never becomes a second play."""
-    session = way.told.session
-    if session == way.told.player:
-        return nameless_play(session, end.own)
+    """An id that follows from the session, so that a repeat never becomes a second play."""
+    if way.told.session == way.told.player:
+        return nameless_play(way.told.player, end.own)
     mine = _mine(way)
-    for own, id, _ in mine:
-        if own == end.own:
-            return id
-    name = session if len(session) <= LONGEST_NAME else sha256(session.encode()).hexdigest()[:32]
-    name = name if episode_of(end.slot) is None else f"{name}:{end.slot}"
-    names = (name if n == 0 else f"{name}~{n + 1}" for n in range(len(mine) + 1))
-    return next((free for free in names if free not in way.known.plays), nameless_play(session, end.own))
+    known = next((id for own, id in mine if own == end.own), None)
+    if known is not None:
+        return known
+    name = _name(way.told)
+    names = (name if n == 0 else f"{name}~{n + 1}" for n in count())
+    return next(free for free in names if free not in way.known.plays)
 
 
 def _resumed_play(way: Way, rules: Rules) -> str | None:
     """The play that is completed already, if all that happened since is that somebody went back a little."""
-    mine = [(own, id) for own, id, _ in _mine(way) if own <= way.told.own]
+    mine = [(own, id) for own, id in _mine(way) if own <= way.told.own]
     if not mine or way.told.duration is None:
         return None
     own, id = mine[-1]

@@ -4,6 +4,7 @@ Every part is a set that only grows, or keeps its greatest: late devices, repeat
 `merge`. What follows from it for the person who watches, `summary` says.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -49,11 +50,15 @@ PLAYING: Stage = "p"
 STOPPED: Stage = "s"
 COMPLETED: Stage = "c"
 
+NAMELESS = "play"
+"""Begins the ids of plays on a device without a name, in a session without an id."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST = (datetime(2, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST = (datetime(9998, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _STAGES = "hpsc"
+_NUMBERED = re.compile(r"[~@]-?[0-9]+$")
 
 
 def stamp(moment: datetime) -> Stamp:
@@ -68,8 +73,8 @@ class Point(Struct, frozen=True, array_like=True):
     """Where a session was."""
 
     at: Stamp
-    own: Stamp
-    """The same by the device's clock, which orders what one session told."""
+    skew: int
+    """What has to be added for the time by the device's clock, which orders what one session told."""
     stage: Stage
     slot: str
     session: str
@@ -78,6 +83,10 @@ class Point(Struct, frozen=True, array_like=True):
     duration: float | None = None
     watched: float | None = None
     """Seconds of the session that really played until then."""
+
+    @property
+    def own(self) -> Stamp:
+        return self.at + self.skew
 
 
 class Begun(Struct, frozen=True, array_like=True, order=True):
@@ -100,13 +109,22 @@ class Play(Struct, frozen=True, array_like=True):
     """A film or an episode watched to the end on one of the person's devices."""
 
     at: Stamp
-    own: Stamp
-    told: Stamp
-    session: str
+    skew: int
+    late: int
+    """How much later the server learnt of it."""
     player: str
     position: float
     duration: float | None = None
     watched: float | None = None
+    """Seconds of the whole session that really played until then."""
+
+    @property
+    def own(self) -> Stamp:
+        return self.at + self.skew
+
+    @property
+    def told(self) -> Stamp:
+        return self.at + self.late
 
 
 class Mark(Struct, frozen=True, array_like=True):
@@ -117,16 +135,24 @@ class Mark(Struct, frozen=True, array_like=True):
     """A digest of the operation's id."""
     watched: bool
     watched_at: Stamp | None
-    told: Stamp
+    late: int
     player: str
+
+    @property
+    def told(self) -> Stamp:
+        return self.at + self.late
 
 
 class Taken(Struct, frozen=True, array_like=True):
     """A play, as one source brought it."""
 
     at: Stamp
-    told: Stamp
+    late: int
     watched_at: Stamp | None
+
+    @property
+    def told(self) -> Stamp:
+        return self.at + self.late
 
 
 class Resume(Struct, frozen=True, array_like=True):
@@ -234,7 +260,12 @@ def play_id(event: Completed) -> str:
 
 def nameless_play(player: str, own: Stamp) -> str:
     """Id of a play whose session has no id of its own."""
-    return f"{player or 'play'}@{own}"
+    return f"{player or NAMELESS}@{own}"
+
+
+def family(play: str) -> str:
+    """What the plays of one session have in common: their ids but for a number at the end."""
+    return _NUMBERED.sub("", play)
 
 
 def mark_id(mark: Mark, slot: str) -> str:
@@ -284,19 +315,11 @@ def _learnt(event: TitleEvent) -> Title:
 def _told(event: Started | Stopped | Completed | Progressed, stage: Stage) -> Title:
     at, own, where = stamp(event.at), stamp(event.own or event.at), slot(event.episode)
     session = session_of(event)
-    point = Point(at, own, stage, where, session, event.player, event.position, event.duration, event.watched)
+    point = Point(at, own - at, stage, where, session, event.player, event.position, event.duration, event.watched)
     known = Slot(newest=point, begun=Begun(at, own) if stage == PLAYING else None)
     if isinstance(event, Completed):
-        play = Play(
-            at,
-            own,
-            stamp(event.told_at or event.at),
-            session,
-            event.player,
-            event.position,
-            event.duration,
-            event.watched,
-        )
+        late = stamp(event.told_at) - at if event.told_at else 0
+        play = Play(at, own - at, late, event.player, event.position, event.duration, event.watched)
         done = Done(at, own, slot(event.next) if event.next else "")
         known = Slot(newest=point, done=done, plays={play_id(event): play})
     return Title(slots={where: known}, points=() if stage == HEARD else (point,))
@@ -305,7 +328,8 @@ def _told(event: Started | Stopped | Completed | Progressed, stage: Stage) -> Ti
 def _marked(event: Marked) -> Title:
     told, op = stamp(event.told_at), marking(event.op)
     watched_at = stamp(event.watched_at) if event.watched_at else None
-    mark = Mark(stamp(event.at), op, event.watched, watched_at, told, event.player)
+    at = stamp(event.at)
+    mark = Mark(at, op, event.watched, watched_at, told - at, event.player)
     return Title(
         slots=dict.fromkeys(event.slots, Slot(marks=(mark,))),
         operations=(Operation(told, op),),
@@ -316,7 +340,7 @@ def _taken_in(event: TakenIn) -> Title:
     at, told, source = stamp(event.at), stamp(event.told_at), event.source
     slots: dict[str, Slot] = {}
     for play in event.plays:
-        taken = Taken(at, told, stamp(play.watched_at) if play.watched_at else None)
+        taken = Taken(at, told - at, stamp(play.watched_at) if play.watched_at else None)
         learnt = Slot(taken={play.id: {source: taken}})
         slots[play.slot] = _slot(slots[play.slot], learnt) if play.slot in slots else learnt
     if resume := event.resume:

@@ -18,6 +18,7 @@ from library.title.state import (
     Slot,
     Stamp,
     Title,
+    family,
     mark_id,
     moment,
     stamp,
@@ -321,8 +322,9 @@ def _evidence(seen: _Seen, name: str, known: Slot) -> Iterator[_Evidence]:
     for id, play in sorted(known.plays.items(), key=lambda item: item[1].own):
         seconds = play.watched
         if seconds is not None:
-            seconds -= min(before.get(play.session, 0.0), seconds)
-            before[play.session] = play.watched or 0.0
+            session = family(id)
+            seconds -= min(before.get(session, 0.0), seconds)
+            before[session] = play.watched or 0.0
         visible = not (id in removed or play.at <= seen.cleared or seen.overruled(play.at))
         yield _Evidence(play.at, id, "position", "", play.player, play.told, play.at, visible, play, seconds)
     for mark in known.marks:
@@ -342,7 +344,7 @@ def _point(seen: _Seen, known: Slot) -> Point | None:
     points = [known.newest] if known.newest is not None and not seen.overruled(known.newest.at) else []
     for source, resume in known.resumes.items():
         if seen.live(source) and not seen.overruled(resume.at, source):
-            points.append(Point(resume.at, resume.at, PLAYING, "", "", "", resume.position, resume.duration))
+            points.append(Point(resume.at, 0, PLAYING, "", "", "", resume.position, resume.duration))
     return max(points, key=lambda point: (point.at, point.own), default=None)
 
 

@@ -28,9 +28,16 @@ def test_every_public_function_is_there_and_no_internal_one() -> None:
         for contract in CONTRACTS
         for kind in (*contract.COMMANDS, *contract.QUERIES, *getattr(contract, "REPORTS", ()))
     }
-    public = {kind.function for kind in declared if not getattr(kind, "internal", False)}
-    assert set(catalogue.functions) == public
+    hidden = {kind for kind in declared if getattr(kind, "internal", False) or getattr(kind, "unlisted", False)}
+    assert set(catalogue.functions) == {kind.function for kind in declared - hidden}
     assert "party.expire" not in catalogue.functions
+
+
+def test_what_the_gateway_sends_of_its_own_accord_can_be_named_by_nobody() -> None:
+    assert catalogue.unlisted["library.sign_in"].subject == "cmd.library.library.sign_in"
+    with pytest.raises(Rejected, match="unknown-function"):
+        catalogue.function("library.sign_in")
+    assert "sign_in" not in json.dumps([openapi(catalogue, GuestRequest, GuestAnswer), asyncapi(catalogue)])
 
 
 def test_what_kind_a_function_is() -> None:

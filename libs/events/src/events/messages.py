@@ -102,6 +102,8 @@ class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Slugs with which the decider may refuse it, besides those that every function shares."""
     internal: ClassVar[bool] = False
     """Sent by timers and reactions, never through a door."""
+    unlisted: ClassVar[bool] = False
+    """Sent by gateways of their own accord, in somebody's name; no client can name it."""
     personal: ClassVar[bool] = False
     """Whether it may lead to events with something personal of its actor. Their key is then found, or made, before
     the command queues for its aggregate, so that nobody else waits for that."""

@@ -180,8 +180,9 @@ async def replica(service: Service, settings: ServiceSettings) -> AsyncIterator[
             dsn = settings.database_url
             eraser = Eraser(service, opened.bus, opened.log, aggregates, models, opened.vault, dsn)
             await eraser.start()
+        preparing = await stack.enter_async_context(service.preparing()) if service.preparing is not None else {}
         secret = derived(master_key(settings.master_key), service.name, "secrets of commands")
-        server = Server(service, opened.bus, aggregates, opened.log, models, secret, quotas)
+        server = Server(service, opened.bus, aggregates, opened.log, models, secret, quotas, preparing)
         stack.push_async_callback(server.drain, DRAIN_SECONDS)
         await server.start()
         log.info("serving", schema=schema, epoch=opened.log.epoch, replica=settings.replica)

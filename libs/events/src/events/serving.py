@@ -5,7 +5,7 @@ import hmac
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import structlog
@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 from events import telemetry
 from events.bus import Bus, Msg, Subscription, Unavailable
 from events.codec import Codec
-from events.definition import Granted, Service
+from events.definition import Granted, Preparing, Service
 from events.handle import Aggregates, Done
 from events.log import Commit, Log
 from events.messages import (
@@ -34,6 +34,8 @@ from events.messages import (
 )
 from events.quotas import Quotas
 from events.readmodel import ReadModels
+
+T = TypeVar("T")
 
 log = structlog.get_logger("serving")
 
@@ -78,8 +80,12 @@ class Server:
         models: ReadModels,
         secret: bytes,
         quotas: Quotas | None = None,
+        preparing: Mapping[type[Command], Preparing] | None = None,
     ) -> None:
-        """*secret*: the key of `Context.secret`, the same on every replica. *quotas*: if the service charges any."""
+        """*secret*: the key of `Context.secret`, the same on every replica. *quotas*: if the service charges any.
+
+        *preparing*: what the service has opened for that, if anything.
+        """
         self._service = service
         self._bus = bus
         self._aggregates = aggregates
@@ -87,6 +93,7 @@ class Server:
         self._models = models
         self._secret = secret
         self._quotas = quotas
+        self._preparing = preparing or {}
         self._commands = {command.function: command for command in service.contracts.COMMANDS}
         self._queries = {query.function: query for query in service.queries}
         self._codec: Codec = service.codec
@@ -172,10 +179,14 @@ class Server:
 
     async def _carry_out(self, command: Command, context: Context, deadline: float) -> Done:
         if self._quotas is None:
-            return await self._aggregates.execute(command, context, deadline)
-        return await self._quotas.carry_out(
-            command, context, lambda wish: self._aggregates.execute(wish, context, deadline)
-        )
+            return await self._execute(command, context, deadline)
+        return await self._quotas.carry_out(command, context, lambda wish: self._execute(wish, context, deadline))
+
+    async def _execute(self, command: Command, context: Context, deadline: float) -> Done:
+        prepare = self._preparing.get(type(command))
+        if prepare is not None:
+            command = await _within(deadline, prepare(command, context))
+        return await self._aggregates.execute(command, context, deadline)
 
     def _with_secret(self, context: Context) -> Context:
         secret = hmac.digest(self._secret, context.command_id.encode(), "sha256").hex()
@@ -254,6 +265,18 @@ class Server:
 
     def _stored(self, commit: Commit) -> StoredCommit:
         return StoredCommit(commit.sequence, commit.at, msgspec.Raw(self._codec.encode(commit.events)))
+
+
+async def _within(deadline: float, work: Awaitable[T]) -> T:
+    """What *work* gives; raise `Rejected("deadline-exceeded")` when it takes longer, by the monotonic clock."""
+    clock = asyncio.timeout(None if math.isinf(deadline) else deadline - time.monotonic())
+    try:
+        async with clock:
+            return await work
+    except TimeoutError:
+        if clock.expired():
+            raise Rejected("deadline-exceeded") from None
+        raise
 
 
 def _context(headers: Mapping[str, str]) -> Context:

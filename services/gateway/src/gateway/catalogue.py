@@ -164,6 +164,8 @@ class Catalogue:
 
     def __init__(self, contracts: Iterable[ModuleType] = CONTRACTS) -> None:
         self.functions: dict[str, Function] = {}
+        self.unlisted: dict[str, Function] = {}
+        """What only the gateway itself sends."""
         self.channels: dict[str, ChannelKind] = {}
         self.reporting: dict[str, str] = {}
         """The contexts that hear reports, by the kind of channel that these are about."""
@@ -172,7 +174,8 @@ class Catalogue:
             reports = getattr(contract, "REPORTS", ())
             for kind in (*contract.COMMANDS, *contract.QUERIES, *reports):
                 if not getattr(kind, "internal", False):
-                    self.functions[kind.function] = Function(kind.function, contract.CONTEXT, kind)
+                    known = self.unlisted if getattr(kind, "unlisted", False) else self.functions
+                    known[kind.function] = Function(kind.function, contract.CONTEXT, kind)
             self.reporting |= {report.channel: contract.CONTEXT for report in reports}
             if contract.CHANNEL is not None:
                 codec = Codec(contract.EVENTS, getattr(contract, "UPCASTERS", None))

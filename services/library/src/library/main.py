@@ -1,5 +1,6 @@
 """The table of contents of the library service."""
 
+from functools import partial
 from pathlib import Path
 
 from events.contracts import library
@@ -7,6 +8,7 @@ from events.service import Service, run
 from events.settings import load
 from library import erasing
 from library.decider import PACTS, deciders
+from library.fetching import fetching
 from library.limits import Limits, charging
 from library.projections import PROJECTIONS
 from library.queries import QUERIES
@@ -27,6 +29,7 @@ def service(rules: Rules, limits: Limits) -> Service:
         charges=charging(limits),
         erasing=erasing.ERASING,
         working=(erasing.work,),
+        preparing=partial(fetching, private=rules.private_addons),
     )
 
 

@@ -1,5 +1,7 @@
 """What an installation may set about its libraries, as far as deciders need it."""
 
+import hmac
+from base64 import b32encode
 from datetime import timedelta
 
 from msgspec import Struct
@@ -18,3 +20,13 @@ class Rules(Struct, frozen=True, kw_only=True):
     """How old something may be that a device tells of."""
     pepper: bytes = b""
     """Key of digests of addon URLs, manifests and claims."""
+    private_addons: bool = False
+    """Whether manifests may be fetched from addresses that are not public."""
+
+    def digest(self, uid: str, *texts: str) -> str:
+        """Tells whether some texts of one person are the same as others, without showing them: 26 letters and digits.
+
+        Of another person the same texts have another one, so that nobody can tell who has the same.
+        """
+        told = b"".join(b"%d:%b" % (len(part), part) for part in (text.encode() for text in (uid, *texts)))
+        return b32encode(hmac.digest(self.pepper, told, "sha256")).decode()[:26].lower()

@@ -29,6 +29,8 @@ class LibrarySettings(ServiceSettings, frozen=True, kw_only=True):
     """Imports that one person may start; 0 for no limit, here and below."""
     addons_per_hour: Count = field(name="MATINEE_ADDONS_PER_HOUR", default=LIMITS.addons_per_hour)
     """Addons that one person may install."""
+    private_addons: bool = field(name="MATINEE_PRIVATE_ADDONS", default=RULES.private_addons)
+    """Whether manifests of addons may be fetched from this machine and its network, too."""
 
     def limits(self) -> Limits:
         return Limits(imports_per_hour=self.imports_per_hour, addons_per_hour=self.addons_per_hour)
@@ -36,4 +38,9 @@ class LibrarySettings(ServiceSettings, frozen=True, kw_only=True):
     def rules(self) -> Rules:
         """Raise `BadSettings` for a master key that is none."""
         pepper = derived(master_key(self.master_key), library.CONTEXT, "digests of the library")
-        return Rules(completed_at=self.completed_at, watched_at=self.watched_at, pepper=pepper)
+        return Rules(
+            completed_at=self.completed_at,
+            watched_at=self.watched_at,
+            pepper=pepper,
+            private_addons=self.private_addons,
+        )

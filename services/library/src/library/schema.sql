@@ -1,69 +1,165 @@
--- What people watch. `item` is filled by the log, `heartbeat` by the compacted telemetry, `title` and `progress` follow
--- from these two alone, so that it does not matter in which order log and telemetry are read.
--- `position` is the place in the log (of heartbeats: in the telemetry); places in a video are `media_seconds`.
--- A film has season and episode -1.
+-- Titles. What is written down of each event alone (`fact`, `title_state`, `taken`, `joined`, `undone`, `cleared`,
+-- `device`, `heartbeat`) decides all the other rows, so that it does not matter in which order log and telemetry are
+-- read, nor where they are cut into batches.
+-- A film has season and episode -1. A title that has several ids is shown under one of them, in `title`, `item` and
+-- `play`; all the other tables know it under the id that was used.
 
-create table item (
+-- Everything that was ever said of a title, to show a library as it was. Whatever concerns several titles (joined ids,
+-- undone imports, a cleared history) has the empty work.
+create table fact (
     uid text collate "C" not null,
     work text collate "C" not null,
-    season integer not null,
-    episode integer not null,
-    media_seconds double precision not null,
-    duration double precision,
-    device text not null,
-    finished boolean not null,
-    completed_at timestamptz,
-    next_season integer,
-    next_episode integer,
-    created_at timestamptz not null,
-    updated_at timestamptz not null,
     position bigint not null,
-    primary key (uid, work, season, episode)
+    nth integer not null,
+    known_at timestamptz not null,
+    body bytea not null,
+    primary key (uid, work, position, nth)
+);
+
+-- The merge of all facts of a title, for the next ones to be merged in.
+create table title_state (
+    uid text collate "C" not null,
+    work text collate "C" not null,
+    known_at timestamptz not null,
+    state bytea not null,
+    primary key (uid, work)
 ) with (fillfactor = 80);
 
+-- Which titles an import or a tracker has brought something for.
+create table taken (
+    uid text collate "C" not null,
+    source text collate "C" not null,
+    work text collate "C" not null,
+    primary key (uid, source, work)
+);
+
+-- The ids of works that have several: which of them each is shown under, and its place among its likes.
+create table joined (
+    uid text collate "C" not null,
+    work text collate "C" not null,
+    shown_as text collate "C" not null,
+    nth integer not null,
+    primary key (uid, work)
+);
+create index joined_shown on joined (uid, shown_as, nth);
+
+-- Imports that were taken back.
+create table undone (
+    uid text collate "C" not null,
+    source text collate "C" not null,
+    primary key (uid, source)
+);
+
+-- Up to when a history was cleared.
+create table cleared (
+    uid text collate "C" primary key,
+    at timestamptz not null
+);
+
+-- What devices are called.
+create table device (
+    uid text collate "C" not null,
+    player text collate "C" not null,
+    name text not null,
+    primary key (uid, player)
+);
+
+-- The newest position of each session, by its own clock.
 create table heartbeat (
     uid text collate "C" not null,
     work text collate "C" not null,
     season integer not null,
     episode integer not null,
+    session text collate "C" not null,
     media_seconds double precision not null,
     duration double precision,
-    device text not null,
-    created_at timestamptz not null,
-    updated_at timestamptz not null,
-    position bigint not null,
-    primary key (uid, work, season, episode)
+    watched_seconds double precision,
+    player text not null,
+    own timestamptz not null,
+    at timestamptz not null,
+    primary key (uid, work, season, episode, session)
 ) with (fillfactor = 50);
 
--- The item of each title that was touched last, and whether there is something to go on with.
-create table title (
+-- A film or an episode that was played, marked or brought by an import.
+create table item (
     uid text collate "C" not null,
     work text collate "C" not null,
     season integer not null,
     episode integer not null,
-    continues boolean not null,
-    created_at timestamptz not null,
+    -- It has a position.
+    played boolean not null,
+    -- It was begun, and not watched to the end since.
+    going boolean not null,
+    media_seconds double precision not null,
+    duration double precision,
+    session text not null,
+    player text not null,
+    watched_seconds double precision,
+    completed_at timestamptz,
+    watched boolean not null,
+    watched_at timestamptz,
+    plays integer not null,
     updated_at timestamptz not null,
-    position bigint not null,
-    primary key (uid, work)
-) with (fillfactor = 80);
-create index title_latest on title (uid, updated_at desc, work desc);
-create index title_continues on title (uid, updated_at desc, work desc) where continues;
+    -- Of the facts of its session, if it goes on: what a heartbeat is to be measured by.
+    points bytea,
+    primary key (uid, work, season, episode)
+) with (fillfactor = 70);
 
--- The limit tells the planner that the whole key finds one row, also while nobody has analyzed the tables yet.
-create view progress as
-select item.uid, item.work, item.season, item.episode,
-       coalesce(newer.media_seconds, item.media_seconds) as media_seconds,
-       coalesce(newer.duration, item.duration) as duration,
-       coalesce(newer.device, item.device) as device,
-       item.finished, item.completed_at, item.next_season, item.next_episode,
-       item.created_at, coalesce(newer.updated_at, item.updated_at) as updated_at, item.position
-  from item
-  left join lateral (
-      select media_seconds, duration, device, updated_at from heartbeat
-       where (uid, work, season, episode) = (item.uid, item.work, item.season, item.episode)
-         and updated_at > item.updated_at
-       limit 1) as newer on true;
+-- The history.
+create table play (
+    uid text collate "C" not null,
+    work text collate "C" not null,
+    season integer not null,
+    episode integer not null,
+    play text collate "C" not null,
+    -- The id of the title that was used.
+    known_as text collate "C" not null,
+    watched_at timestamptz,
+    player text not null,
+    rule text not null,
+    source text not null,
+    watched_seconds double precision,
+    -- What it counts for in statistics: played, or else as long as it is.
+    seconds double precision,
+    primary key (uid, work, season, episode, play)
+);
+create index play_latest on play
+    (uid, coalesce(watched_at, '-infinity') desc, work desc, season desc, episode desc, play desc);
+
+-- A title as it is shown: what its owner decided, what was touched last of it, and what there is to go on with.
+create table title (
+    uid text collate "C" not null,
+    work text collate "C" not null,
+    in_watchlist boolean not null,
+    status text,
+    reaction text,
+    favourite boolean not null,
+    hidden boolean not null,
+    progress double precision,
+    legacy_status text,
+    kind text,
+    details jsonb,
+    watched_episodes integer not null,
+    updated_at timestamptz not null,
+    -- The film or episode that was touched last.
+    last_season integer,
+    last_episode integer,
+    played_at timestamptz,
+    continues boolean not null,
+    continue_season integer,
+    continue_episode integer,
+    continue_seconds double precision,
+    continue_duration double precision,
+    continue_player text,
+    continue_at timestamptz,
+    -- How far it is follows from one position.
+    film boolean not null,
+    primary key (uid, work)
+) with (fillfactor = 70);
+create index title_latest on title (uid, updated_at desc, work desc);
+create index title_wanted on title (uid, updated_at desc, work desc) where in_watchlist;
+create index title_played on title (uid, played_at desc, work desc) where played_at is not null;
+create index title_continues on title (uid, continue_at desc, work desc) where continues;
 
 -- Erasures. `whom` and not `uid`: whatever says in `uid` whose it is goes when that person is erased, and this stays.
 create table erasure (
@@ -115,3 +211,64 @@ create table profile (
     preferences text not null,
     position bigint not null
 ) with (fillfactor = 80);
+
+-- Lists. What each source said of a list and its items (`list_source`, `list_put`; the empty one is the person, all
+-- others are imports) decides, with `undone`, what is `shown` and what `list_item` holds.
+
+create table list (
+    uid text collate "C" not null,
+    list_id text collate "C" not null,
+    name text not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    shown boolean not null,
+    items integer not null,
+    primary key (uid, list_id)
+) with (fillfactor = 80);
+
+-- Where lists stand among each other.
+create table shelved (
+    uid text collate "C" not null,
+    list_id text collate "C" not null,
+    "order" text collate "C" not null,
+    primary key (uid, list_id)
+);
+
+create table list_source (
+    uid text collate "C" not null,
+    list_id text collate "C" not null,
+    source text collate "C" not null,
+    primary key (uid, list_id, source)
+);
+create index list_source_of on list_source (uid, source) where source <> '';
+
+-- Without an `order` it was taken off.
+create table list_put (
+    uid text collate "C" not null,
+    list_id text collate "C" not null,
+    work text collate "C" not null,
+    source text collate "C" not null,
+    "order" text collate "C",
+    at timestamptz not null,
+    op text collate "C" not null,
+    kind text,
+    title text not null,
+    poster text not null,
+    added_at timestamptz not null,
+    primary key (uid, list_id, work, source)
+);
+create index list_put_of on list_put (uid, source) where source <> '';
+
+create table list_item (
+    uid text collate "C" not null,
+    list_id text collate "C" not null,
+    work text collate "C" not null,
+    "order" text collate "C" not null,
+    kind text,
+    title text not null,
+    poster text not null,
+    added_at timestamptz not null,
+    primary key (uid, list_id, work)
+);
+create index list_item_in_order on list_item (uid, list_id, "order", work);
+create index list_item_held on list_item (uid, work);

@@ -1,176 +1,180 @@
-"""Read models of what people watch: facts by film and episode, the last heartbeat of each, and what comes now."""
+"""Read models of titles: the facts of a batch are merged into their titles, and these shown anew, all at once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import reduce
+from itertools import islice
+from typing import NamedTuple
+
+import msgspec
 
 from events.contracts import library
-from events.contracts.library import Completed, Episode, Progressed, Started, Stopped
+from events.contracts.library import HistoryCleared, IdsJoined, IdsSplit, ImportUndone
+from events.contracts.library.events import TakenIn
 from events.log import Commit
 from events.projection import Db, Projection
+from library.projections import heartbeats, moving
+from library.projections.facts import Fact, TitleFact, apply_to_device, apply_to_fact, facts_of
+from library.projections.groups import Named, groups_of, regroup
+from library.projections.rows import columns
+from library.projections.writing import Shown, write
+from library.title.state import Title, evolve, merge
+from library.title.summary import summary
 
-FILM = Episode(season=-1, episode=-1)
-"""Stands in the columns of an episode, which are part of a key and cannot be null."""
+AT_ONCE = 500
+"""Titles that are shown anew by the same statements."""
 
-SAVE_ITEMS = """
-    insert into item (uid, work, season, episode, media_seconds, duration, device, finished, completed_at,
-                      next_season, next_episode, created_at, updated_at, position)
-    select * from unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::float8[], $6::float8[], $7::text[],
-                         $8::bool[], $9::timestamptz[], $10::int[], $11::int[], $12::timestamptz[],
-                         $13::timestamptz[], $14::bigint[])
-    on conflict (uid, work, season, episode) do update
-       set media_seconds = excluded.media_seconds, duration = coalesce(excluded.duration, item.duration),
-           device = excluded.device, finished = excluded.finished,
-           completed_at = coalesce(excluded.completed_at, item.completed_at),
-           next_season = excluded.next_season, next_episode = excluded.next_episode,
-           updated_at = excluded.updated_at, position = excluded.position
+LOAD_STATES = """
+    select uid, work, known_at, state
+      from unnest($1::text[], $2::text[]) as touched (uid, work) join title_state using (uid, work)
 """
 
-SAVE_HEARTBEATS = """
-    insert into heartbeat (uid, work, season, episode, media_seconds, duration, device,
-                           created_at, updated_at, position)
-    select * from unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::float8[], $6::float8[], $7::text[],
-                         $8::timestamptz[], $9::timestamptz[], $10::bigint[])
-    on conflict (uid, work, season, episode) do update
-       set media_seconds = excluded.media_seconds, duration = excluded.duration, device = excluded.device,
-           created_at = excluded.created_at, updated_at = excluded.updated_at, position = excluded.position
-     where excluded.position > heartbeat.position
+SAVE_STATES = """
+    insert into title_state (uid, work, known_at, state)
+    select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::bytea[])
+    on conflict (uid, work) do update set state = excluded.state
 """
 
-SAVE_TITLES = """
-    insert into title (uid, work, season, episode, continues, created_at, updated_at, position)
-    select distinct on (uid, work)
-           uid, work, season, episode, not finished or next_season is not null,
-           min(created_at) over same_title, updated_at, max(position) over same_title
-      from unnest($1::text[], $2::text[]) as touched (uid, work)
-      join progress using (uid, work)
-    window same_title as (partition by uid, work)
-     order by uid, work, updated_at desc, position desc
-    on conflict (uid, work) do update
-       set season = excluded.season, episode = excluded.episode, continues = excluded.continues,
-           updated_at = excluded.updated_at, position = excluded.position
+SAVE_TAKEN = """
+    insert into taken (uid, source, work) select * from unnest($1::text[], $2::text[], $3::text[])
+    on conflict do nothing
 """
 
+UNDO = """
+    with undoing as (
+        insert into undone (uid, source) select * from unnest($1::text[], $2::text[]) on conflict do nothing)
+    select uid, work
+      from unnest($1::text[], $2::text[]) as undone (uid, source) join taken using (uid, source)
+"""
 
-class ItemRow(NamedTuple):
-    """A row of `item`, in the order of its columns."""
+CLEAR = """
+    with clearing as (
+        insert into cleared (uid, at) select * from unnest($1::text[], $2::timestamptz[])
+        on conflict (uid) do update set at = greatest(cleared.at, excluded.at))
+    select uid, work from title_state where uid = any($1::text[])
+"""
 
-    uid: str
-    work: str
-    season: int
-    episode: int
-    media_seconds: float
-    duration: float | None
-    device: str
-    finished: bool
-    """The last thing that happened to it is that it was completed."""
-    completed_at: datetime | None
-    next_season: int | None
-    next_episode: int | None
-    created_at: datetime
-    updated_at: datetime
-    position: int
+UNDONE = "select uid, source from undone where uid = any($1::text[])"
+CLEARED = "select uid, at from cleared where uid = any($1::text[])"
 
-
-class HeartbeatRow(NamedTuple):
-    """A row of `heartbeat`, in the order of its columns."""
-
-    uid: str
-    work: str
-    season: int
-    episode: int
-    media_seconds: float
-    duration: float | None
-    device: str
-    created_at: datetime
-    updated_at: datetime
-    position: int
+_decoder = msgspec.msgpack.Decoder(Title)
+_encoder = msgspec.msgpack.Encoder()
 
 
-async def apply_to_item(db: Db, commits: Sequence[Commit]) -> set[str]:
-    """Carry each film or episode through the facts of the batch; what these leave open, the row keeps."""
-    rows: dict[tuple[str, str, Episode], ItemRow] = {}
-    for commit in commits:
-        for event in commit.events:
-            if isinstance(event, Started | Stopped | Completed):
-                key = event.uid, event.work, event.episode or FILM
-                rows[key] = _item(rows.get(key), event, commit.sequence)
-    if rows:
-        await db.execute(SAVE_ITEMS, *_columns(rows.values()))
-    return set()
+class Known(NamedTuple):
+    """What is known under one id."""
+
+    known_at: datetime
+    """Of the first fact."""
+    title: Title
 
 
-async def apply_to_heartbeat(db: Db, commits: Sequence[Commit]) -> set[str]:
-    """The last heartbeat by arrival counts, not by its time: it is the only one that a rebuild will see."""
-    rows: dict[tuple[str, str, Episode], HeartbeatRow] = {}
-    for commit in commits:
-        for event in commit.events:
-            if isinstance(event, Progressed):
-                rows[event.uid, event.work, event.episode or FILM] = _heartbeat(event, commit.sequence)
-    if rows:
-        await db.execute(SAVE_HEARTBEATS, *_columns(rows.values()))
-    return set()
+class Whole(NamedTuple):
+    """All that is known of a work, under all of its ids, and what of it does not count."""
+
+    title: Title
+    members: Sequence[tuple[str, Title]]
+    undone: frozenset[str]
+    cleared_at: datetime | None
 
 
 async def apply_to_title(db: Db, commits: Sequence[Commit]) -> set[str]:
-    """Pick anew, for each title that the batch touches, the item that was touched last. Runs after the other two."""
-    touched = {
-        (event.uid, event.work)
-        for commit in commits
-        for event in commit.events
-        if isinstance(event, Started | Stopped | Completed | Progressed)
-    }
-    if not touched:
+    """Merge the facts of the batch into their titles; show anew whatever they concern."""
+    facts = list(facts_of(commits))
+    beats = await heartbeats.keep(db, commits)
+    touched = await _merged(db, facts) | await _joined(db, facts) | await _undone(db, facts) | await _cleared(db, facts)
+    groups = await groups_of(db, {*touched, *(beat[:2] for beat in beats)})
+    left = await moving.move(db, [beat for beat in beats if beat[:2] not in touched], groups)
+    await _show(db, {named: groups[named] for named in touched | left})
+    return _topics(groups)
+
+
+async def _merged(db: Db, facts: Sequence[Fact]) -> set[Named]:
+    """Merge the facts of single titles into these; return which."""
+    mine = [fact for fact in facts if isinstance(fact.event, TitleFact)]
+    if not mine:
         return set()
-    await db.execute(SAVE_TITLES, *_columns(touched))
-    return {library.topic(uid) for uid, _ in touched} | {library.title_topic(uid, work) for uid, work in touched}
+    known = await states(db, {(fact.event.uid, fact.event.work) for fact in mine})
+    for fact in mine:
+        event = fact.event
+        before = known.get((event.uid, event.work), Known(fact.known_at, Title()))
+        known[event.uid, event.work] = before._replace(title=evolve(before.title, event))
+    rows = ((*named, state.known_at, _encoder.encode(state.title)) for named, state in known.items())
+    await db.execute(SAVE_STATES, *columns(rows))
+    taken = {(fact.event.uid, fact.event.source, fact.event.work) for fact in mine if isinstance(fact.event, TakenIn)}
+    if taken:
+        await db.execute(SAVE_TAKEN, *columns(taken))
+    return set(known)
 
 
-def _item(before: ItemRow | None, event: Started | Stopped | Completed, sequence: int) -> ItemRow:
-    place = event.episode or FILM
-    completed = event if isinstance(event, Completed) else None
-    following = completed.next if completed else None
-    return ItemRow(
-        uid=event.uid,
-        work=event.work,
-        season=place.season,
-        episode=place.episode,
-        media_seconds=event.position,
-        duration=event.duration or (before.duration if before else None),
-        device=event.device,
-        finished=completed is not None,
-        completed_at=completed.at if completed else before.completed_at if before else None,
-        next_season=following.season if following else None,
-        next_episode=following.episode if following else None,
-        created_at=before.created_at if before else event.at,
-        updated_at=event.at,
-        position=sequence,
-    )
+async def _joined(db: Db, facts: Sequence[Fact]) -> set[Named]:
+    events = [fact.event for fact in facts if isinstance(fact.event, IdsJoined | IdsSplit)]
+    return await regroup(db, events) if events else set()
 
 
-def _heartbeat(event: Progressed, sequence: int) -> HeartbeatRow:
-    """Created and updated at one time: of those before it nothing is kept anywhere."""
-    place = event.episode or FILM
-    return HeartbeatRow(
-        uid=event.uid,
-        work=event.work,
-        season=place.season,
-        episode=place.episode,
-        media_seconds=event.position,
-        duration=event.duration,
-        device=event.device,
-        created_at=event.at,
-        updated_at=event.at,
-        position=sequence,
-    )
+async def _undone(db: Db, facts: Sequence[Fact]) -> set[Named]:
+    undone = {(fact.event.uid, fact.event.import_id) for fact in facts if isinstance(fact.event, ImportUndone)}
+    return {tuple(row) for row in await db.fetch(UNDO, *columns(undone))} if undone else set()
 
 
-def _columns(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[Any]]:
-    return (list(column) for column in zip(*rows, strict=True))
+async def _cleared(db: Db, facts: Sequence[Fact]) -> set[Named]:
+    events = [fact.event for fact in facts if isinstance(fact.event, HistoryCleared)]
+    latest = {event.uid: event.at for event in sorted(events, key=lambda event: event.at)}
+    return {tuple(row) for row in await db.fetch(CLEAR, *columns(latest.items()))} if latest else set()
+
+
+async def _show(db: Db, groups: Mapping[Named, tuple[str, ...]]) -> None:
+    """Write the rows of these titles, each under the first of its ids and under no other."""
+    works = {(uid, ids[0]): ids for (uid, _), ids in groups.items()}
+    waiting = iter(works.items())
+    while some := dict(islice(waiting, AT_ONCE)):
+        await _show_some(db, some)
+    if others := [named for named in groups if named not in works]:
+        await write(db, [], others)
+
+
+async def _show_some(db: Db, works: Mapping[Named, tuple[str, ...]]) -> None:
+    found = await known_of(db, works)
+    shown = [
+        Shown(*named, whole.title, summary(whole.title, whole.undone, whole.cleared_at), whole.members)
+        for named, whole in found.items()
+    ]
+    await write(db, shown, works)
+
+
+async def known_of(db: Db, works: Mapping[Named, tuple[str, ...]]) -> dict[Named, Whole]:
+    """All that is known of works, as far as anything is. *works*: all the ids of each, by the one it is shown under."""
+    known = await states(db, {(uid, id) for (uid, _), ids in works.items() for id in ids})
+    heard = await heartbeats.heard(db, known)
+    people = list({uid for uid, _ in works})
+    undone: defaultdict[str, set[str]] = defaultdict(set)
+    for row in await db.fetch(UNDONE, people):
+        undone[row["uid"]].add(row["source"])
+    cleared = {row["uid"]: row["at"] for row in await db.fetch(CLEARED, people)}
+    found = {}
+    for (uid, work), ids in works.items():
+        members = [(id, known[uid, id].title) for id in ids if (uid, id) in known]
+        parts = [*(title for _, title in members), *(heard[uid, id] for id, _ in members if (uid, id) in heard)]
+        if parts:
+            found[uid, work] = Whole(reduce(merge, parts), members, frozenset(undone[uid]), cleared.get(uid))
+    return found
+
+
+async def states(db: Db, titles: Collection[Named]) -> dict[Named, Known]:
+    """What is known under these ids, as far as anything is."""
+    rows = await db.fetch(LOAD_STATES, *columns(titles))
+    return {(row["uid"], row["work"]): Known(row["known_at"], _decoder.decode(row["state"])) for row in rows}
+
+
+def _topics(groups: Mapping[Named, tuple[str, ...]]) -> set[str]:
+    """Of the people, and of every id of their titles."""
+    topics = {library.topic(uid) for uid, _ in groups}
+    return topics | {library.title_topic(uid, id) for (uid, work), ids in groups.items() for id in (work, *ids)}
 
 
 PROJECTIONS = (
-    Projection("item", apply_to_item),
-    Projection("heartbeat", apply_to_heartbeat),
+    Projection("fact", apply_to_fact),
+    Projection("device", apply_to_device),
     Projection("title", apply_to_title),
 )

@@ -4,6 +4,17 @@ from collections.abc import Mapping
 
 from events.definition import Answering
 from events.messages import Query
-from library.queries import addons, erasures, profile, titles
+from library.queries import addons, asof, erasures, history, items, lists, profile, statistics, titles, why
 
-QUERIES: Mapping[type[Query], Answering] = {**titles.QUERIES, **addons.QUERIES, **profile.QUERIES, **erasures.QUERIES}
+QUERIES: Mapping[type[Query], Answering] = {
+    **titles.QUERIES,
+    **items.QUERIES,
+    **history.QUERIES,
+    **why.QUERIES,
+    **asof.QUERIES,
+    **statistics.QUERIES,
+    **lists.QUERIES,
+    **addons.QUERIES,
+    **profile.QUERIES,
+    **erasures.QUERIES,
+}

@@ -1,135 +1,180 @@
-"""What people can ask about what they watch."""
+"""What somebody watches: what to go on with, and how far everything is."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from msgspec import Meta
 
 from events import cursor
 from events.contracts.library import (
+    AllEpisodes,
     ContinueItem,
     ContinuePage,
     ContinueWatching,
-    Episode,
+    Episodes,
+    EpisodesPage,
+    EpisodeView,
     ItemProgress,
     Title,
     TitleProgress,
     Titles,
     TitlesPage,
 )
-from events.cursor import LAST, Instant
 from events.definition import Answering
-from events.messages import Context, Id, Query
+from events.messages import NO_NUL, Context, Query
 from events.projection import Db
+from library.projections.rows import episode_at
+from library.queries.common import LATEST, Column, Place, after, details, moment, page, percent, shown
 
 ITEMS = 2_000
 """Episodes of one title in one answer."""
 
-PAGE = """
-    select uid, work, season, episode, updated_at from title
-     where uid = $1 and {which} and (updated_at, work) < ($2, $3)
-     order by updated_at desc, work desc limit $4
+DEVICE = "left join device on device.uid = item.uid and device.player = item.player"
+
+PROGRESS = """
+    item.work, item.season, item.episode, item.media_seconds, item.duration, item.session, item.watched_seconds,
+    item.updated_at, item.completed_at, item.watched, item.watched_at, item.plays, coalesce(device.name, '') as device
 """
 
-CONTINUE_WATCHING = f"""
-    with page as ({PAGE.format(which="continues")})
-    select page.work, now.finished, now.season, now.episode, now.media_seconds, now.duration, now.device,
-           now.next_season, now.next_episode, page.updated_at,
-           following.media_seconds as next_media_seconds, following.duration as next_duration
-      from page join progress as now using (uid, work, season, episode)
-      left join lateral (
-          select media_seconds, duration from progress
-           where (uid, work, season, episode) = (page.uid, page.work, now.next_season, now.next_episode)
-             and not finished
-           limit 1) as following on true
-     order by page.updated_at desc, page.work desc
+CONTINUE_WATCHING = """
+    select work, continue_season, continue_episode, continue_seconds, continue_duration, continue_at, details,
+           coalesce(device.name, '') as device
+      from title left join device on device.uid = title.uid and device.player = continue_player
+     where title.uid = $1 and continues and (continue_at, work) < ($2, $3)
+     order by continue_at desc, work desc limit $4
 """
 
 TITLES = f"""
-    with page as ({PAGE.format(which="true")})
-    select progress.* from page join progress using (uid, work, season, episode)
-     order by page.updated_at desc, page.work desc
+    with page as (
+        select uid, work, last_season, last_episode, played_at from title
+         where uid = $1 and played_at is not null and (played_at, work) < ($2, $3)
+         order by played_at desc, work desc limit $4)
+    select {PROGRESS}, page.played_at
+      from page join item on item.uid = page.uid and item.work = page.work
+                         and item.season = page.last_season and item.episode = page.last_episode
+      {DEVICE}
+     order by page.played_at desc, page.work desc
 """
 
-TITLE = "select * from progress where uid = $1 and work = $2 order by season, episode limit $3"
+TITLE = f"""
+    select {PROGRESS} from item {DEVICE}
+     where item.uid = $1 and work = $2 order by season, episode limit $3
+"""
+
+ALL_EPISODES = f"""
+    select {PROGRESS} from item {DEVICE}
+     where item.uid = $1 and (work, season, episode) > ($2, $3, $4) and season >= 0 and (watched or played)
+     order by work, season, episode limit $5
+"""
+
+EPISODES = """
+    select season, episode, watched, watched_at, played, media_seconds, duration, updated_at from item
+     where uid = $1 and work = $2 and (season, episode) > ($3, $4) and season >= 0
+       and ($5::int is null or season = $5) and ($6::int is null or episode = $6)
+     order by season, episode limit $7
+"""
 
 
-class Place(NamedTuple):
-    """A place in the order of what was touched last."""
+class EpisodePlace(NamedTuple):
+    """A place in the order of episodes."""
 
-    updated_at: Instant
-    work: Id
+    season: Column
+    episode: Column
 
 
-LATEST = Place(LAST, "")
+class WorkPlace(NamedTuple):
+    """A place in the order of works and their episodes."""
+
+    work: Annotated[str, Meta(max_length=128, pattern=NO_NUL)]
+    season: Column
+    episode: Column
 
 
 async def continue_watching(db: Db, query: ContinueWatching, context: Context) -> ContinuePage:
-    rows, more = await _page(db, CONTINUE_WATCHING, query, context)
-    return ContinuePage([_continue(row) for row in rows], more)
+    start = after(query.cursor, LATEST)
+    rows = await db.fetch(CONTINUE_WATCHING, context.actor, moment(start), start.work, query.limit + 1)
+    items, more = page(rows, query.limit, lambda row: Place(cursor.instant(row["continue_at"]), row["work"]))
+    return ContinuePage([_continue(row) for row in items], more)
 
 
 async def titles(db: Db, query: Titles, context: Context) -> TitlesPage:
-    rows, more = await _page(db, TITLES, query, context)
-    return TitlesPage([_progress(row) for row in rows], more)
+    start = after(query.cursor, LATEST)
+    rows = await db.fetch(TITLES, context.actor, moment(start), start.work, query.limit + 1)
+    items, more = page(rows, query.limit, lambda row: Place(cursor.instant(row["played_at"]), row["work"]))
+    return TitlesPage([_progress(row) for row in items], more)
 
 
 async def title(db: Db, query: Title, context: Context) -> TitleProgress:
-    rows = await db.fetch(TITLE, context.actor, query.work, ITEMS)
-    return TitleProgress(query.work, [_progress(row) for row in rows])
+    named = await shown(db, context, query.work, query.kind)
+    rows = await db.fetch(TITLE, context.actor, named.work, ITEMS)
+    return TitleProgress(named.work, [_progress(row) for row in rows])
 
 
-async def _page(db: Db, sql: str, query: ContinueWatching | Titles, context: Context) -> tuple[list[Any], str | None]:
-    """The rows of one page, and the cursor of the next."""
-    after = LATEST if query.cursor is None else cursor.read(query.cursor, Place)
-    rows = await db.fetch(sql, context.actor, cursor.moment(after.updated_at), after.work, query.limit + 1)
-    page = rows[: query.limit]
-    if len(rows) == len(page):
-        return page, None
-    last = page[-1]
-    return page, cursor.write(Place(cursor.instant(last["updated_at"]), last["work"]))
+async def all_episodes(db: Db, query: AllEpisodes, context: Context) -> TitlesPage:
+    start = after(query.cursor, WorkPlace("", -1, -1))
+    rows = await db.fetch(ALL_EPISODES, context.actor, *start, query.limit + 1)
+    items, more = page(rows, query.limit, lambda row: WorkPlace(row["work"], row["season"], row["episode"]))
+    return TitlesPage([_progress(row) for row in items], more)
+
+
+async def episodes(db: Db, query: Episodes, context: Context) -> EpisodesPage:
+    """An id that names an episode asks for that one, unless the arguments ask for another."""
+    named = await shown(db, context, query.work, query.kind)
+    season, episode = query.season, query.episode
+    if season is None and episode is None and named.episode is not None:
+        season, episode = named.episode.season, named.episode.episode
+    start = after(query.cursor, EpisodePlace(-1, -1))
+    rows = await db.fetch(EPISODES, context.actor, named.work, *start, season, episode, query.limit + 1)
+    items, more = page(rows, query.limit, lambda row: EpisodePlace(row["season"], row["episode"]))
+    return EpisodesPage(named.work, [_episode(row) for row in items], more)
 
 
 def _continue(row: Any) -> ContinueItem:
-    """The item itself, or what follows when it is finished."""
-    if row["finished"]:
-        episode = _episode(row["next_season"], row["next_episode"])
-        seconds, duration = row["next_media_seconds"] or 0.0, row["next_duration"]
-    else:
-        episode = _episode(row["season"], row["episode"])
-        seconds, duration = row["media_seconds"], row["duration"]
     return ContinueItem(
         work=row["work"],
-        episode=episode,
-        position=seconds,
-        duration=duration,
-        percent=_percent(seconds, duration),
+        episode=episode_at(row["continue_season"], row["continue_episode"]),
+        position=row["continue_seconds"],
+        duration=row["continue_duration"],
+        percent=percent(row["continue_seconds"], row["continue_duration"]),
         device=row["device"],
-        updated_at=row["updated_at"],
+        updated_at=row["continue_at"],
+        details=details(row["details"]),
     )
 
 
 def _progress(row: Any) -> ItemProgress:
     return ItemProgress(
         work=row["work"],
-        episode=_episode(row["season"], row["episode"]),
+        episode=episode_at(row["season"], row["episode"]),
         position=row["media_seconds"],
         duration=row["duration"],
-        percent=_percent(row["media_seconds"], row["duration"]),
+        percent=percent(row["media_seconds"], row["duration"]),
         completed_at=row["completed_at"],
         device=row["device"],
         updated_at=row["updated_at"],
+        watched=row["watched"],
+        watched_at=row["watched_at"],
+        plays=row["plays"],
+        watched_seconds=row["watched_seconds"],
+        session=row["session"],
     )
 
 
-def _episode(season: int, episode: int) -> Episode | None:
-    return None if season < 0 else Episode(season=season, episode=episode)
-
-
-def _percent(seconds: float, duration: float | None) -> float | None:
-    return None if duration is None else min(100.0, round(100 * seconds / duration, 1))
+def _episode(row: Any) -> EpisodeView:
+    return EpisodeView(
+        season=row["season"],
+        episode=row["episode"],
+        watched=row["watched"],
+        watched_at=row["watched_at"],
+        percent=percent(row["media_seconds"], row["duration"]) if row["played"] else None,
+        updated_at=row["updated_at"],
+    )
 
 
 QUERIES: Mapping[type[Query], Answering] = {
     ContinueWatching: continue_watching,
     Titles: titles,
     Title: title,
+    Episodes: episodes,
+    AllEpisodes: all_episodes,
 }

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import Raw, Struct
 
-from events.contracts.library import erasures
+from events.contracts.library import erasures, works
 from events.contracts.library.events import AddonFlags, Counts, Skipped
 from events.contracts.library.words import (
     Cursor,
@@ -425,7 +425,7 @@ class Title(_OfTitle, frozen=True, kw_only=True):
     returns: ClassVar[Any] = TitleProgress
 
     def topics(self, uid: str) -> tuple[str, ...]:
-        return (title_topic(uid, self.work),)
+        return (title_topic(uid, works.parse(self.work, self.kind).work),)
 
 
 class Items(_Paged, frozen=True, kw_only=True):

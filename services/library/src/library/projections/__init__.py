@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from events.projection import Projection
-from library.projections import addons, erasures, profile, titles
+from library.projections import addons, erasures, lists, profile, titles
 
 PROJECTIONS: Sequence[Projection] = (
     *titles.PROJECTIONS,
+    *lists.PROJECTIONS,
     *addons.PROJECTIONS,
     *profile.PROJECTIONS,
     *erasures.PROJECTIONS,

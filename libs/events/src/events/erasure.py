@@ -7,6 +7,7 @@ again, and is, after a crash.
 
 import asyncio
 import base64
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -39,7 +40,9 @@ ANSWER_SECONDS = 3.0
 ASK_SECONDS = 10.0
 LOOK_SECONDS = 0.5
 FORGOTTEN = "forgotten"
-"""Subject on which every replica hears whose key was destroyed."""
+"""Subject on which every replica hears who is being erased, and whose key was destroyed."""
+BUSY_SECONDS = 5.0
+"""How long the commands of a person who is being erased are refused, unless it is said again."""
 
 
 class Wish(Struct, frozen=True):
@@ -48,6 +51,13 @@ class Wish(Struct, frozen=True):
     uid: str
     erasure: str
     again: bool = False
+
+
+class Forgotten(Struct, frozen=True):
+    """Let go of what is remembered of a person, and of their key; for so long their commands are refused."""
+
+    uid: str
+    busy_for: float = 0.0
 
 
 class Pending(NamedTuple):
@@ -101,9 +111,9 @@ class Eraser:
         await self._bus.subscribe(FORGOTTEN, self._on_forgotten)
 
     async def _on_forgotten(self, msg: Msg) -> None:
-        uid = msg.data.decode()
-        self._vault.forget(uid)
-        self._aggregates.forget_person(token(uid))
+        told = msgspec.json.decode(msg.data, type=Forgotten)
+        self._vault.forget(told.uid)
+        self._aggregates.forget_person(token(told.uid), told.busy_for)
 
     async def _on_wish(self, msg: Msg) -> None:
         wish = msgspec.json.decode(msg.data, type=Wish)
@@ -137,14 +147,41 @@ class Eraser:
         elif state.final:
             await self._again(wish)
         state = await self._aggregates.state(erased_key(wish.uid))
-        while not state.final:
-            await self._delete(wish.uid)
-            position = await self._entomb(wish, state.counts, final=True)
-            if await self._left(wish.uid, position):
-                await self._entomb(wish, state.counts, final=False)
-            state = await self._aggregates.state(erased_key(wish.uid))
+        if not state.final:
+            async with self._undisturbed(wish.uid):
+                await self._finish(wish, state.counts)
         await self._projected(await self._final(wish.uid))
         return state.counts
+
+    async def _finish(self, wish: Wish, counts: Counts) -> None:
+        """Delete, put the final tombstone, and look whether something came in between."""
+        while True:
+            await self._delete(wish.uid)
+            position = await self._entomb(wish, counts, final=True)
+            if not await self._left(wish.uid, position):
+                return
+            await self._entomb(wish, counts, final=False)
+
+    @contextlib.asynccontextmanager
+    async def _undisturbed(self, uid: str) -> AsyncIterator[None]:
+        """Have the person's commands refused meanwhile, as far as the replicas hear of it."""
+
+        async def say() -> None:
+            while True:
+                await forget_everywhere(self._bus, uid, BUSY_SECONDS)
+                await asyncio.sleep(BUSY_SECONDS / 2)
+
+        if not self._erasing.owned:
+            yield
+            return
+        saying = asyncio.create_task(say())
+        try:
+            yield
+        finally:
+            saying.cancel()
+            await asyncio.gather(saying, return_exceptions=True)
+            with contextlib.suppress(Rejected):
+                await forget_everywhere(self._bus, uid)
 
     async def _again(self, wish: Wish) -> None:
         """Begin anew if something is left that must not be."""
@@ -274,15 +311,19 @@ def _data(message: Mapping[str, Any]) -> bytes:
     return base64.b64decode(message.get("data", ""))
 
 
+async def forget_everywhere(bus: Bus, uid: str, busy_for: float = 0.0) -> None:
+    await bus.publish(FORGOTTEN, msgspec.json.encode(Forgotten(uid, busy_for)))
+
+
 async def carry_out(place: Workplace, pending: Pending, services: Sequence[str]) -> Mapping[str, Counts]:
     """Erase a person from all *services* and destroy their key. Raise `Rejected` when a service cannot be reached."""
     wish = Wish(pending.uid, pending.erasure)
     counts = {service: await _ask(place.bus, service, wish) for service in services}
     await place.vault.destroy(pending.uid)
-    await place.bus.publish(FORGOTTEN, pending.uid.encode())
+    await forget_everywhere(place.bus, pending.uid)
     for service in services:  # what the key that is gone has sealed meanwhile
         await _ask(place.bus, service, msgspec.structs.replace(wish, again=True))
-    await place.bus.publish(FORGOTTEN, pending.uid.encode())
+    await forget_everywhere(place.bus, pending.uid)
     return counts
 
 

@@ -137,6 +137,8 @@ class Aggregates:
         self._snapshots = snapshots
         self._ambient = ambient
         self._owned = owned
+        self._erasing: dict[str, float] = {}
+        """Until when, by the monotonic clock, commands about a person's own are refused."""
         self._cached = cached
         self._cache: OrderedDict[Key, Loaded] = OrderedDict()
         self._lanes: defaultdict[Key, _Lane] = defaultdict(_Lane)
@@ -150,6 +152,8 @@ class Aggregates:
         since nobody would learn of it (`deadline-exceeded`).
         """
         keys = command.keys(context)
+        if self._erasing and any(map(self._is_erasing, keys)):
+            raise Rejected("busy", aggregate=keys[0].aggregate)
         if command.personal:
             await self._vault.know(context.actor)
         async with self._queue(keys):
@@ -178,8 +182,15 @@ class Aggregates:
                 loaded = await self._load(key)
             return loaded.state
 
-    def forget_person(self, owner: str) -> None:
-        """Let go of what is cached of a person's own aggregates; *owner* is their uid as a token."""
+    def forget_person(self, owner: str, busy_for: float = 0.0) -> None:
+        """Let go of what is cached of a person's own aggregates, and refuse their commands for a while.
+
+        *owner* is their uid as a token. What they command all the same, elsewhere, is carried out, or erased with the
+        rest: this is only for the erasure to come to an end.
+        """
+        self._erasing.pop(owner, None)
+        if busy_for > 0:
+            self._erasing[owner] = time.monotonic() + busy_for
         own = [key for key in self._cache if key.aggregate in self._owned and belongs(key.id, owner)]
         self._forget([key for key in own if key not in self._lanes])
 
@@ -281,6 +292,10 @@ class Aggregates:
                 if not await self._erased_since(key, sequence):
                     raise
         return behind
+
+    def _is_erasing(self, key: Key) -> bool:
+        until = self._erasing.get(owner_of(key)) if key.aggregate in self._owned else None
+        return until is not None and time.monotonic() < until
 
     async def _erased_since(self, key: Key, sequence: int) -> bool:
         """Whether the aggregate's owner was erased after *sequence*, or is being erased: its log may begin anew."""

@@ -6,6 +6,7 @@ import typer
 
 from events.telemetry import configure_logs
 from ops.commands.demo import demo
+from ops.commands.erase import erase, scrub
 from ops.commands.provision import provision
 from ops.commands.replay import replay
 from ops.commands.status import status
@@ -20,6 +21,8 @@ app.command()(provision)
 app.command()(demo)
 app.command()(replay)
 app.command()(verify)
+app.command()(erase)
+app.command()(scrub)
 
 
 def main() -> None:

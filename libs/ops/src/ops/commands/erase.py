@@ -1,0 +1,139 @@
+"""`matinee erase`: erase a person from every service, and show the certificate."""
+
+import asyncio
+import base64
+import importlib
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from events.bus import Bus
+from events.contracts.library import Erase, ErasureView, ShowErasure
+from events.messages import AFTER, CONTEXT, Answer, Context, Rejected
+from ops.commands.options import Data
+from ops.commands.replay import AsJson
+from ops.house import OPERATOR
+from ops.problem import Problem
+from ops.running import NotRunning, Running, running_over
+from ops.scrub import scrub as scrub_files
+
+LOOK_SECONDS = 0.2
+UID = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+Uid = Annotated[str | None, typer.Option("--uid", help="Whom: the id that the log knows.")]
+Issuer = Annotated[str | None, typer.Option("--issuer", help="Or the issuer of their tokens …")]
+Subject = Annotated[str | None, typer.Option("--subject", help="… and its name for them (`sub`).")]
+Scrub = Annotated[bool, typer.Option("--scrub", help="Then write PostgreSQL's files anew without what was deleted.")]
+
+
+def erase(
+    uid: Uid = None,
+    issuer: Issuer = None,
+    subject: Subject = None,
+    scrub: Scrub = False,
+    data: Data = Path(".matinee"),
+    as_json: AsJson = False,
+) -> None:
+    """Erase a person from every service and destroy their key. It goes on by itself if this command is cut off."""
+    running = _running(data)
+    whom = _whom(uid, issuer, subject, running)
+    certificate = uvloop.run(_erase(_setting(running, "NATS_URL"), whom))
+    if scrub:
+        asyncio.run(scrub_files(_setting(running, "DATABASE_URL")))
+    if as_json:
+        print(msgspec.json.encode(certificate).decode())
+    else:
+        _show(certificate)
+
+
+def scrub(data: Data = Path(".matinee")) -> None:
+    """Write PostgreSQL's files anew, so that nothing of deleted rows is left in them; tables are locked meanwhile."""
+    tables = asyncio.run(scrub_files(_setting(_running(data), "DATABASE_URL")))
+    print(f"{tables} tables and the write-ahead log are written anew")
+
+
+async def _erase(nats_url: str, uid: str) -> ErasureView:
+    bus = await Bus.connect(nats_url, OPERATOR)
+    try:
+        asked = await _ask(bus, f"cmd.library.{Erase.function}", Erase(uid=uid), "system:library")
+        while True:
+            query = f"qry.library.{ShowErasure.function}"
+            answer = await _ask(bus, query, ShowErasure(), uid, {AFTER: asked.position})
+            view = msgspec.json.decode(answer.value, type=ErasureView)
+            if view.done_at is not None:
+                return view
+            await asyncio.sleep(LOOK_SECONDS)
+    except Rejected as refusal:
+        raise Problem(f"the library service answers: {refusal.code}. Whatever was begun goes on; ask again.") from None
+    finally:
+        await bus.close()
+
+
+async def _ask(bus: Bus, subject: str, what: Any, actor: str, headers: Mapping[str, str] | None = None) -> Answer:
+    context = Context(actor=actor, now=datetime.now(UTC), command_id=secrets.token_hex(16))
+    told = {CONTEXT: msgspec.json.encode(context).decode(), **(headers or {})}
+    answer = msgspec.json.decode((await bus.request(subject, msgspec.json.encode(what), told)).data, type=Answer)
+    if answer.error is not None:
+        raise Rejected(answer.error.code, **answer.error.details)
+    return answer
+
+
+def _whom(uid: str | None, issuer: str | None, subject: str | None, running: Running | None) -> str:
+    """The uid that was given, or as the gateway derives it."""
+    if uid is not None and issuer is None and subject is None:
+        if not UID.fullmatch(uid):
+            raise Problem(f"{uid!r} is not an id of a person")
+        return uid
+    if uid is not None or not issuer or not subject:
+        raise Problem("say whom: either --uid, or --issuer and --subject together")
+    secret = base64.b64decode(_setting(running, "MATINEE_UID_SECRET"))
+    ids = importlib.import_module("gateway.identity").Ids(secret, secrets.token_bytes)
+    found: str = ids.uid(issuer, subject)
+    return found
+
+
+def _running(data: Path) -> Running | None:
+    """What runs over *data*; None in a cluster, where the environment says the rest."""
+    try:
+        return running_over(data.absolute())
+    except NotRunning:
+        if "NATS_URL" not in os.environ:
+            raise
+        return None
+
+
+def _setting(running: Running | None, name: str) -> str:
+    """The operator's own."""
+    if running is None:
+        if not os.environ.get(name):
+            raise Problem(f"{name} is not set")
+        return os.environ[name]
+    if name == "MATINEE_UID_SECRET":
+        return running.process("gateway").environment[name]
+    return running.nats_url if name == "NATS_URL" else running.database_url
+
+
+def _show(certificate: ErasureView) -> None:
+    """As a table: what there was in each service."""
+    services = sorted(certificate.services)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("erased")
+    for service in services:
+        table.add_column(service, justify="right")
+    for what in sorted({what for counts in certificate.services.values() for what in counts}):
+        table.add_row(what, *(str(certificate.services[service].get(what, "-")) for service in services))
+    console = Console(soft_wrap=True)
+    console.print(f"person {certificate.uid}, erasure {certificate.erasure}, asked by the {certificate.by}")
+    console.print(f"asked {certificate.asked_at:%Y-%m-%d %H:%M:%S}, done {certificate.done_at:%Y-%m-%d %H:%M:%S} UTC")
+    console.print(table)
+    console.print("The person's key is destroyed: whatever else was sealed for them stays closed.")

@@ -258,7 +258,8 @@ class TestLateReports:
     since = title.given(begun, stopped)
 
     def test_that_say_what_is_known_are_silence(self) -> None:
-        for position, state, seconds in ((5.0, "playing", 0), (20.0, "playing", 15), (40.0, "stopped", 35)):
+        known: list[tuple[float, Going, int]] = [(5.0, "playing", 0), (20.0, "playing", 15), (40.0, "stopped", 35)]
+        for position, state, seconds in known:
             late = report(position, state, at=after(seconds))
 
             self.since.when(late, by=ANA, after=7 * 86_400).then()

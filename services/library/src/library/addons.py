@@ -89,7 +89,7 @@ class Addon(Struct, frozen=True, array_like=True):
     def changed_at(self) -> datetime:
         """When what is shown of it last changed."""
         moves = (each.at for each in (self.moved, self.flagged) if _when(each) > _when(self.removed))
-        return max(self.installed.at, *moves)
+        return max((self.installed.at, *moves))
 
 
 class Addons(Struct, frozen=True):

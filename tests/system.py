@@ -20,6 +20,8 @@ UNLIMITED = {
     "MATINEE_MANAGEMENT_PER_HOUR": "0",
     "MATINEE_KEY_TRIES": "0",
     "MATINEE_KEY_TRIES_PER_PARTY": "0",
+    "MATINEE_IMPORTS_PER_HOUR": "0",
+    "MATINEE_ADDONS_PER_HOUR": "0",
 }
 """Tests command as fast as they can, as few people and from one address; those about limits set their own."""
 

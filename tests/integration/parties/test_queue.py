@@ -14,9 +14,11 @@ from events.contracts.party import (
     Queue,
     Queued,
     QueuedItem,
+    State,
+    Undo,
     Vote,
 )
-from parties.queries.room import queue
+from parties.queries.room import queue, state
 
 
 def enqueued(story: Recording, *media: str, by: str = ANA) -> list[str]:
@@ -99,6 +101,44 @@ async def test_nothing_is_left_of_the_votes_for_what_is_gone(model: ReadModel, s
     await model.apply(story.commits)
 
     assert [row["item"] for row in await model.reader.fetch("select item from vote")] == [two]
+
+
+async def test_what_is_no_longer_watched_is_in_its_place_again_as_it_was(model: ReadModel, story: Recording) -> None:
+    sourced = Enqueue(party_id=P, media="tt1", media_title="Title", source="magnet:?xt=1", file_index=3)
+    story.tell(sourced, by=BOB)
+    (two,) = enqueued(story, "tt2")
+    for uid in (ANA, BOB):
+        story.tell(Vote(party_id=P, item=two), by=uid)
+    queued = await seen(model, story)
+    story.tell(Next(party_id=P), by=ANA)
+    assert [item.media for item in await seen(model, story)] == ["tt2"]
+
+    story.tell(Undo(party_id=P), by=ANA)
+    assert await seen(model, story) == queued
+    story.tell(Undo(party_id=P), by=ANA)
+    assert [item.media for item in await seen(model, story)] == ["tt2"]
+
+
+async def test_what_was_put_back_is_watched_from_its_own_source_again(model: ReadModel, story: Recording) -> None:
+    story.tell(Enqueue(party_id=P, media="tt1", source="magnet:?xt=1"), by=BOB)
+    for command in (Next(party_id=P), Undo(party_id=P), Next(party_id=P)):
+        story.tell(command, by=ANA)
+        await seen(model, story)
+    view = await state(model.reader, State(party_id=P), asking(ANA))
+
+    assert (view.media, view.source, view.queued) == ("tt1", "magnet:?xt=1", 0)
+
+
+async def test_only_what_an_undo_may_put_back_is_kept(model: ReadModel, story: Recording) -> None:
+    for item in enqueued(story, "tt1", "tt2", "tt3"):
+        story.tell(Vote(party_id=P, item=item), by=BOB)
+    for _ in range(3):
+        story.tell(Next(party_id=P), by=ANA)
+    await model.apply(story.commits)
+
+    (kept,) = await model.reader.fetch("select media, place from item")
+    assert tuple(kept) == ("tt3", -1)
+    assert await model.reader.fetchval("select count(*) from vote") == 1
 
 
 async def test_queues_do_not_meet(model: ReadModel, story: Recording) -> None:

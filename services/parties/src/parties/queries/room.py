@@ -60,7 +60,7 @@ QUEUE = """
       from item,
            lateral (select count(*) as votes, coalesce(bool_or(uid = $2), false) as mine
                       from vote where vote.party_id = item.party_id and vote.item = item.item) as wanted
-     where party_id = $1
+     where party_id = $1 and place >= 0
      order by case when $4 then -votes end, place
 """
 

@@ -312,8 +312,8 @@ class ChangeRate(_OfParty, frozen=True, kw_only=True):
 class Undo(_OfParty, frozen=True, kw_only=True):
     """Take back the last control, whoever gave it: back to where playback was. Undoing that takes back the undo.
 
-    Within half a second of another undo, anybody's, it was meant once and changes nothing. Needs the right to seek, and
-    to change what is watched if that is taken back.
+    What came from the queue goes back to its place there. Within half a second of another undo, anybody's, it was meant
+    once and changes nothing. Needs the right to seek, and to change what is watched if that is taken back.
     """
 
     function: ClassVar[str] = "party.undo"

@@ -237,7 +237,8 @@ class Undone(_OfMedia, frozen=True, kw_only=True, tag="party.undone"):
     """The last control was taken back: what is watched and how it plays is as it was before."""
 
     public: ClassVar[tuple[str, ...]] = (
-        "by", "undid", "author", "playing", "position", "rate", *MEDIA, "other_media", "at",
+        "by", "undid", "author", "playing", "position", "rate", *MEDIA, "other_media", "item", "requeued", "before",
+        "at",
     )  # fmt: skip
     by: str
     undid: str
@@ -250,6 +251,11 @@ class Undone(_OfMedia, frozen=True, kw_only=True, tag="party.undone"):
     at: datetime
     other_media: bool = False
     """Whether something else is watched now, or the same from another source."""
+    item: str | None = None
+    """The item of the queue that is watched again, and off the queue again."""
+    requeued: str | None = None
+    """The item that is no longer watched, and in the queue again: before the item `before`, or at the end."""
+    before: str | None = None
     said_at: datetime | None = None
 
 

@@ -161,6 +161,7 @@ class Kick(_OnMember, frozen=True, kw_only=True):
     function: ClassVar[str] = "party.kick"
     errors: ClassVar[tuple[str, ...]] = (*MANAGE, "no-such-member")
     reason: Reason = ""
+    """Kept in the log for the operator; nobody in the party is told."""
 
 
 class Ban(_OnMember, frozen=True, kw_only=True):
@@ -169,6 +170,7 @@ class Ban(_OnMember, frozen=True, kw_only=True):
     function: ClassVar[str] = "party.ban"
     errors: ClassVar[tuple[str, ...]] = (*MANAGE, "too-many-bans")
     reason: Reason = ""
+    """Told by `party.bans` to those who may ban, and to nobody else."""
 
 
 class Unban(_OnMember, frozen=True, kw_only=True):

@@ -67,11 +67,12 @@ class Left(Event, frozen=True, kw_only=True, tag="party.left"):
 class Kicked(Event, frozen=True, kw_only=True, tag="party.kicked"):
     """Somebody was put out."""
 
-    public: ClassVar[tuple[str, ...]] = ("uid", "by", "reason", "at")
+    public: ClassVar[tuple[str, ...]] = ("uid", "by", "at")
     uid: str
     by: str
     at: datetime
     reason: str = ""
+    """In words, which are for nobody in the party to read."""
 
     def ends(self) -> Ended:
         return Ended("kicked", self.uid)
@@ -83,11 +84,12 @@ class Kicked(Event, frozen=True, kw_only=True, tag="party.kicked"):
 class Banned(Event, frozen=True, kw_only=True, tag="party.banned"):
     """Somebody was put out for good, whether a member or not."""
 
-    public: ClassVar[tuple[str, ...]] = ("uid", "by", "reason", "at")
+    public: ClassVar[tuple[str, ...]] = ("uid", "by", "at")
     uid: str
     by: str
     at: datetime
     reason: str = ""
+    """In words, which those who may ban read."""
 
     def ends(self) -> Ended:
         return Ended("banned", self.uid)

@@ -134,8 +134,7 @@ def party_limits() -> Iterator[Row]:
 def party_answers() -> Iterator[Row]:
     """Where answers end that other people's texts could make larger than a message."""
     page, state, lines = (f"{size // 1000} KB" for size in (rights.PAGE_BYTES, room.ROOM_BYTES, history.HAPPENED_BYTES))
-    yield "Page of members or of parties, as JSON", page, "it ends there; `cursor` goes on"
-    yield "Queue in an answer, as JSON", page, "the last items are left out; `queued` in `party.state` counts them"
+    yield "Page of members, of a queue or of parties, as JSON", page, "it ends there; `cursor` goes on"
     yield "Members and queue in the state of `followed`", f"{state} each", "the rest by `party.members`, `party.queue`"
     yield "Lines in one answer of `party.timeline`", lines, "it ends there; `cursor` goes on"
     samples = f"{history.SAMPLES} samples, {history.DRIFTS:,} drifts"

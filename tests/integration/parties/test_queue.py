@@ -1,5 +1,8 @@
+from typing import Literal
+
+import msgspec
 import pytest
-from tests.integration.parties.stories import ANA, BOB, CYD, P, Q, asking, joined, opened
+from tests.integration.parties.stories import ANA, BOB, CYD, P, Q, asking, every_page, joined, opened
 from tests.integration.readmodels import ReadModel
 from tests.integration.recording import Recording
 
@@ -18,6 +21,8 @@ from events.contracts.party import (
     Undo,
     Vote,
 )
+from events.messages import Rejected
+from parties.queries import room
 from parties.queries.room import queue, state
 
 
@@ -68,6 +73,28 @@ async def test_items_come_in_the_order_into_which_they_were_put(model: ReadModel
     assert [item.item for item in await seen(model, story)] == [four, three, one]
     story.tell(Next(party_id=P), by=ANA)
     assert [item.item for item in await seen(model, story)] == [three, one]
+
+
+@pytest.mark.parametrize("order", ["added", "votes"])
+async def test_what_does_not_fit_into_an_answer_is_on_the_next_page(
+    model: ReadModel, story: Recording, monkeypatch: pytest.MonkeyPatch, order: Literal["added", "votes"]
+) -> None:
+    items = enqueued(story, "tt1", "tt2", "tt3", "tt4", "tt5")
+    for item in (items[4], items[1]):
+        story.tell(Vote(party_id=P, item=item), by=BOB)
+    story.tell(Configure(party_id=P, queue_order=order), by=ANA)
+    whole = await seen(model, story)
+    monkeypatch.setattr(room, "PAGE_BYTES", 2 * len(msgspec.json.encode(whole[0])) + 10)
+
+    async def ask(cursor: str | None) -> tuple[list[ItemView], str | None]:
+        page = await queue(model.reader, Queue(party_id=P, cursor=cursor), asking(ANA))
+        return page.items, page.cursor
+
+    pages = await every_page(ask)
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [item for page in pages for item in page] == whole
+    with pytest.raises(Rejected, match="bad-cursor"):
+        await ask("WzEsMV0")
 
 
 async def test_votes_are_counted_and_ones_own_are_marked(model: ReadModel, story: Recording) -> None:

@@ -1,8 +1,9 @@
 """What the screen of one party shows, and who may follow it."""
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from events import cursor
 from events.contracts.party import (
@@ -56,12 +57,13 @@ MEMBERS = """
 
 QUEUE = """
     select item, media, media_title, season, episode, case when $3 then source else '' end as source, file_index, by,
-           votes, mine, added_at
+           votes, mine, added_at, rank, place
       from item,
            lateral (select count(*) as votes, coalesce(bool_or(uid = $2), false) as mine
-                      from vote where vote.party_id = item.party_id and vote.item = item.item) as wanted
-     where party_id = $1 and place >= 0
-     order by case when $4 then -votes end, place
+                      from vote where vote.party_id = item.party_id and vote.item = item.item) as wanted,
+           lateral (select case when $4 then -votes else 0 end as rank) as ranked
+     where party_id = $1 and place >= 0 and (rank, place) > ($5, $6)
+     order by rank, place
 """
 
 BANS = """
@@ -78,7 +80,15 @@ class Seat(NamedTuple):
     uid: str
 
 
+class Turn(NamedTuple):
+    """A place in the queue; `rank` is as many below 0 as there are votes, if these decide."""
+
+    rank: Annotated[int, Meta(ge=-(2**31), le=0)]
+    place: Annotated[int, Meta(ge=-1, le=2**31 - 1)]
+
+
 FIRST = Seat(0, "")
+NEXT = Turn(-(2**31), -1)
 
 
 async def state(db: Db, query: State, context: Context) -> PartyView:
@@ -94,8 +104,11 @@ async def members(db: Db, query: Members, context: Context) -> MembersPage:
 
 
 async def queue(db: Db, query: Queue, context: Context) -> QueuePage:
+    after = NEXT if query.cursor is None else cursor.read(query.cursor, Turn)
     row = await readable(db, query.party_id, context)
-    return QueuePage(fitting(await _queue(db, row, context), PAGE_BYTES))
+    found = await _queue(db, row, context, after)
+    page = fitting([item for item, _ in found], PAGE_BYTES)
+    return QueuePage(page, cursor.write(found[len(page) - 1][1]) if len(found) > len(page) else None)
 
 
 async def bans(db: Db, query: Bans, context: Context) -> BansPage:
@@ -119,7 +132,8 @@ async def grant(db: Db, channel_id: str, context: Context, pages: Pages | None =
         return fitting(await _members(db, channel_id, FIRST, ROOM_MEMBERS), ROOM_BYTES)
 
     first = await (pages.get((channel_id, row["position"], row["heard_at"]), read) if pages else read())
-    room = Room(_view(row), first, fitting(await _queue(db, row, context), ROOM_BYTES))
+    queued = [item for item, _ in await _queue(db, row, context)]
+    room = Room(_view(row), first, fitting(queued, ROOM_BYTES))
     return Granted(
         may=("follow",) if row["role"] is None else ("follow", "track", "send"),
         state=room,
@@ -132,13 +146,14 @@ async def _members(db: Db, party_id: str, after: Seat, limit: int) -> list[Membe
     return [MemberView(**row) for row in rows]
 
 
-async def _queue(db: Db, row: Any, context: Context) -> list[ItemView]:
+async def _queue(db: Db, row: Any, context: Context, after: Turn = NEXT) -> list[tuple[ItemView, Turn]]:
     """In the order in which the items come. Sources are for members."""
     if not row["queued"]:
         return []
     by_votes = _settings(row).queue_order == "votes"
-    items = await db.fetch(QUEUE, row["party_id"], context.actor, row["role"] is not None, by_votes)
-    return [ItemView(**item) for item in items]
+    rows = await db.fetch(QUEUE, row["party_id"], context.actor, row["role"] is not None, by_votes, *after)
+    names = ItemView.__struct_fields__
+    return [(ItemView(**{name: row[name] for name in names}), Turn(row["rank"], row["place"])) for row in rows]
 
 
 def _seat(member: MemberView) -> Seat:

@@ -6,7 +6,7 @@ import inspect
 import math
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -18,12 +18,16 @@ from msgspec import Struct
 from events import telemetry
 from events.bus import TimedOut, Unavailable
 from events.decider import Decider, Pact
-from events.log import Commit, Conflict, Hole, Log, Unclear, Write
+from events.log import Commit, Conflict, Hole, Link, Log, Unclear, Write
 from events.messages import Command, Context, Event, Key, Rejected, tag_of
 from events.vault import Vault
 
 log = structlog.get_logger("handle")
 
+WORTH_IT = 3
+"""So many commands that wait behind another one are carried out together with it: the log takes a row of commits in the
+time of a few single ones."""
+LONGEST_ROW = 64
 RACE_SECONDS = 2.0
 """How long a command may go on losing races against other replicas before its sender is told `busy`.
 
@@ -95,12 +99,29 @@ class Loaded(Struct):
     """Version at the newest snapshot."""
 
 
+class _Ride:
+    """A command that waits for its aggregate, and may be carried out together with the one whose turn it is."""
+
+    __slots__ = ("command", "context", "deadline", "done", "trace", "tried")
+
+    def __init__(self, command: Command, context: Context, deadline: float, trace: str) -> None:
+        self.command = command
+        self.context = context
+        self.deadline = deadline
+        self.trace = trace
+        self.done: Done | None = None
+        self.tried = False
+        """Whether it was sent to the log, and may be there although nobody was told."""
+
+
 class _Lane:
     """Those who wait for one aggregate, first come, first served."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.waiting = 0
+        self.rides: list[_Ride] = []
+        """Of those who have not been carried out."""
 
 
 def nothing_known(key: Key) -> Mapping[str, Any]:
@@ -145,9 +166,12 @@ class Aggregates:
         keys = command.keys(context)
         if command.personal:
             await self._vault.know(context.actor)
-        async with self._queue(keys):
+        ride = None if type(command) in self._pacts else _Ride(command, context, deadline, telemetry.traceparent())
+        async with self._queue(keys, ride) as others:
+            if ride is not None and (done := await self._carried_out(keys[0], ride, others)):
+                return done
             if time.monotonic() > deadline:
-                raise Rejected("deadline-exceeded")
+                raise TimedOut(aggregate=str(keys[0])) if ride and ride.tried else Rejected("deadline-exceeded")
             give_up = time.monotonic() + RACE_SECONDS
             while time.monotonic() < give_up:
                 try:
@@ -177,7 +201,8 @@ class Aggregates:
         known = first.known.get(context.actor, {}).get(context.command_id)
         if known is not None and (repeated := _repeated(known, context)):
             return repeated
-        context = _forward(context, loaded.values(), self._ambient(keys[0]))
+        newest = max((found.at for found in loaded.values() if found.at is not None), default=None)
+        context = _forward(context, newest, self._ambient(keys[0]))
         try:
             decided = self._decide(command, context, loaded)
         except Rejected:
@@ -199,6 +224,63 @@ class Aggregates:
         except Unavailable as away:
             # Not "nothing was carried out": the facts are in.
             raise TimedOut(aggregate=str(keys[0])) from away
+
+    async def _carried_out(self, key: Key, ride: "_Ride", others: "Sequence[_Ride]") -> Done | None:
+        """Together with others, now or before its turn came; else it is to decide alone."""
+        if ride.done is None:
+            waiting = [other for other in others if other.done is None]
+            if len(waiting) >= WORTH_IT:
+                await self._carry_out_row(key, [ride, *waiting])
+        return ride.done
+
+    async def _carry_out_row(self, key: Key, waiting: "Sequence[_Ride]") -> None:
+        """Append what the first ones of those who wait have decided as a row of commits, one for each of them.
+
+        Each decides on what the one before it has. If the row is not taken, everybody decides alone, in turn.
+        """
+        loaded = await self._load(key)
+        rides, row = await self._row(key, loaded, waiting)
+        if len(row) <= WORTH_IT:
+            return
+        for ride in rides:
+            ride.tried = True
+        try:
+            sequences = await self._log.append_row(key, loaded.sequence, loaded.version, row)
+        except Conflict:
+            telemetry.conflicts.labels(key.aggregate).inc()
+            await self._catch_up({key: loaded})
+        except Unclear as unclear:
+            self._forget((key,))
+            raise TimedOut(aggregate=str(key)) from unclear
+        except Rejected:
+            pass  # one of them is too large, say: that is told to whom it concerns
+        else:
+            for ride, link, sequence in zip(rides, row, sequences, strict=True):
+                write = Write(key, loaded.sequence, loaded.version, link.events)
+                self._advance(loaded, write, sequence, link.context)
+                ride.done = Done(sequence, committed=True)
+
+    async def _row(self, key: Key, loaded: Loaded, waiting: "Sequence[_Ride]") -> "tuple[list[_Ride], list[Link]]":
+        """The first ones, up to one whose answer is not that facts are added: that one decides alone."""
+        decider, state, at = self._deciders[key.aggregate], loaded.state, loaded.at
+        rides, row, ids = list[_Ride](), list[Link](), set[str]()
+        for ride in waiting[:LONGEST_ROW]:
+            id, actor = ride.context.command_id, ride.context.actor
+            if id in ids or id in loaded.known.get(actor, {}) or time.monotonic() > ride.deadline:
+                break
+            context = _forward(ride.context, at, self._ambient(key))
+            try:
+                events = await self._vault.seal(decider.decide(ride.command, state, context))
+                state = decider.fold(events, state)
+            except Exception:  # noqa: BLE001  # whatever it is, it comes again when that one decides alone
+                break
+            if not events or any(event.telemetry for event in events):
+                break
+            at = context.now
+            ids.add(id)
+            rides.append(ride)
+            row.append(Link(events, context, ride.trace))
+        return rides, row
 
     def _decide(
         self, command: Command, context: Context, loaded: Mapping[Key, Loaded]
@@ -302,8 +384,11 @@ class Aggregates:
             log.warning("snapshot not kept", aggregate=str(key), reason=str(error))
 
     @asynccontextmanager
-    async def _queue(self, keys: Sequence[Key]) -> AsyncIterator[None]:
-        """Wait until nobody else here works on *keys*; taken in one order, so that nobody waits in a circle."""
+    async def _queue(self, keys: Sequence[Key], ride: _Ride | None = None) -> AsyncIterator[Sequence[_Ride]]:
+        """Wait until nobody else here works on *keys*; taken in one order, so that nobody waits in a circle.
+
+        Yields those who wait for the first of them behind *ride*.
+        """
         ordered = sorted(set(keys))
         lanes = [self._lanes[key] for key in ordered]
         if lanes[ordered.index(keys[0])].waiting >= QUEUE:
@@ -311,12 +396,19 @@ class Aggregates:
         for lane in lanes:
             lane.waiting += 1
         taken: list[_Lane] = []
+        rides = lanes[ordered.index(keys[0])].rides
+        if ride is not None:
+            rides.append(ride)
         try:
             for lane in lanes:
                 await lane.lock.acquire()
                 taken.append(lane)
-            yield
+            if ride is not None:
+                rides.remove(ride)
+            yield rides
         finally:
+            if ride in rides:
+                rides.remove(ride)
             for lane in taken:
                 lane.lock.release()
             for key, lane in zip(ordered, lanes, strict=True):
@@ -363,8 +455,7 @@ def _repeated(known: Known, context: Context) -> Done | None:
     return Done(known.sequence, repeated=True)
 
 
-def _forward(context: Context, loaded: Iterable[Loaded], ambient: Mapping[str, Any]) -> Context:
+def _forward(context: Context, newest: datetime | None, ambient: Mapping[str, Any]) -> Context:
     """The context of one decision: an aggregate's time never runs backwards, whatever the clocks of two gateways say,
     and what surrounds it is this replica's own to tell."""
-    newest = max((found.at for found in loaded if found.at is not None), default=context.now)
-    return msgspec.structs.replace(context, now=max(newest, context.now), ambient=ambient)
+    return msgspec.structs.replace(context, now=max(newest or context.now, context.now), ambient=ambient)

@@ -115,7 +115,8 @@ def party_limits() -> Iterator[Row]:
     yield from party_quotas()
     yield "Members of a party", f"{party_contract.MEMBERS:,}, or its own `capacity`", "`party-full`"
     yield "People banned from a party", f"{party_contract.BANNED}", "`too-many-bans`"
-    yield "Items in a queue", f"{party_contract.QUEUED}, {party_contract.QUEUED_EACH} of one member", "`queue-full`"
+    queued = f"{party_contract.QUEUED}, {party_contract.QUEUED_EACH} of one member"
+    yield "Items in a queue", queued, "`queue-full`; one more if an undo puts it back"
     yield "What is queued, without its sources, as JSON", _size(party_contract.QUEUED_BYTES), "`queue-full`"
     yield "Members up to whom presence lists people", f"{party_contract.LISTED}", "above, presence is a count"
     yield "Members in the state of `followed`", f"{following.ROOM_MEMBERS}", "the rest by `party.members`"

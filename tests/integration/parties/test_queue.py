@@ -156,6 +156,15 @@ async def test_what_was_put_back_is_watched_from_its_own_source_again(model: Rea
     assert (view.media, view.source, view.queued) == ("tt1", "magnet:?xt=1", 0)
 
 
+async def test_what_is_queued_again_by_a_forgotten_command_is_there_once(model: ReadModel, story: Recording) -> None:
+    for source in ("magnet:?xt=1", "magnet:?xt=2"):
+        story.tell(Enqueue(party_id=P, media="tt1", source=source), by=BOB, id="0nce0nce0nce")
+        story.tell(Next(party_id=P), by=ANA)
+    story.tell(Undo(party_id=P), by=ANA)
+
+    assert [(item.media, item.source) for item in await seen(model, story)] == [("tt1", "magnet:?xt=2")]
+
+
 async def test_only_what_an_undo_may_put_back_is_kept(model: ReadModel, story: Recording) -> None:
     for item in enqueued(story, "tt1", "tt2", "tt3"):
         story.tell(Vote(party_id=P, item=item), by=BOB)

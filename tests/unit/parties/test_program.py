@@ -430,6 +430,12 @@ class TestUndo:
         assert again[-1] == taken_back("undo", 11, media="tmdb:movie:a")
         assert told(again, (undo, 13))[-1] == taken_back("undo", 13)
 
+    def test_what_was_queued_again_meanwhile_is_there_once(self) -> None:
+        history = told((*told(three, (Next(party_id=P), 4)), queued("a")), (undo, 9))
+
+        assert history[-1] == taken_back("media", 9)
+        assert order(history) == "bca"
+
     def test_it_is_not_refused_for_a_full_queue(self) -> None:
         many: tuple[PartyEvent, ...] = (*four, *(queued(f"{n}", f"guest-{n}") for n in range(QUEUED)))
         history = told((*told(many, (Next(party_id=P), 4)), queued("last")), (undo, 9))

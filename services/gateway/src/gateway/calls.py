@@ -38,7 +38,7 @@ class Calls:
     """Asks services in somebody's name."""
 
     def __init__(self, bus: Bus, ids: Ids, clock: Clock, seconds: float, commands_per_second: float) -> None:
-        """A command per person is let through however low *commands_per_second* is; 0 lets all of them through."""
+        """*commands_per_second* are each person's: three times as many at once, one at least; 0 for no limit."""
         self._bus = bus
         self._ids = ids
         self._clock = clock

@@ -171,11 +171,11 @@ def _undo(party: Party, context: Context, rules: Rules) -> list[PartyEvent]:
 
 def _requeuing(party: Party, last: Control) -> dict[str, Any]:
     """What an undo means for the queue. It is not refused for a full one: that may hold one item too many."""
-    if last.taken is not None:
+    queued = {item.id for item in party.queue}
+    if last.taken is not None and last.taken.item.id not in queued:
         after = party.queue[last.taken.place :]
         return {"requeued": last.taken.item.id, "before": after[0].id if after else None}
-    queued = any(item.id == last.requeued for item in party.queue)
-    return {"item": last.requeued} if queued else {}
+    return {"item": last.requeued} if last.requeued in queued else {}
 
 
 def _held_after(undone: Undone, party: Party, context: Context) -> Held | None:

@@ -96,7 +96,11 @@ class QueueRows:
     def fold(self, fact: Fact) -> None:
         position = fact.commit.sequence
         match fact.event:
-            case Queued():
+            case Queued(item=item):
+                if self.taken is not None and self.taken.item == item:
+                    # By a command that was sent again after it had been forgotten.
+                    self.gone.append(self.taken)
+                    self.taken = None
                 self.queued.append(_queued(fact))
             case Moved(item=item, before=before):
                 self._put(self._off(item), before, position)

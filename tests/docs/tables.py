@@ -20,6 +20,7 @@ from events import (
     ambient,
     handle,
     jetstream,
+    lanes,
     quotas,
     readmodel,
     runner,
@@ -80,7 +81,7 @@ def _most(kind: type, field: str) -> int:
 def service_limits() -> Iterator[Row]:
     """What the services and what they stand on are bounded by."""
     presence = streams.declared_streams()["KV_PRESENCE"]["max_bytes"]
-    yield "Commands that wait for one aggregate, per replica", f"{handle.QUEUE}", "`busy`"
+    yield "Commands that wait for one aggregate, per replica", f"{lanes.QUEUE}", "`busy`"
     yield "Of these, carried out with one append", f"{handle.LONGEST_ROW}", "the others follow with the next one"
     yield "Requests that one replica works on at once", f"{serving.IN_FLIGHT:,}", "`busy`"
     yield "Races that one command may lose against other replicas", f"{handle.RACE_SECONDS:.0f} s", "`busy`"

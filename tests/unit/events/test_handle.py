@@ -39,14 +39,13 @@ from events.codec import Codec
 from events.decider import Decider
 from events.handle import (
     MOST_REMEMBERED,
-    QUEUE,
     REMEMBERED,
     SENT_AGAIN_WITHIN,
     SNAPSHOT_EVERY,
     WORTH_IT,
     Aggregates,
-    Done,
 )
+from events.lanes import QUEUE, Done
 from events.log import Commit, Hole, Link, Unclear, Write
 from events.memory import MemoryLog, MemorySnapshots, MemoryTelemetry
 from events.messages import Command, Context, Event, Key, Rejected
@@ -417,8 +416,7 @@ async def test_who_comes_when_256_wait_is_told_busy(log: TrickyLog) -> None:
 
 
 def _waits_for(aggregates: Aggregates, key: Key) -> int:
-    lane = aggregates._lanes.get(key)
-    return lane.waiting if lane else 0
+    return aggregates._lanes.waiting(key)
 
 
 class SlowKeys(MemoryKeys):

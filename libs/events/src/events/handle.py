@@ -5,9 +5,8 @@ import hashlib
 import inspect
 import math
 import time
-from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -18,6 +17,7 @@ from msgspec import Struct
 from events import telemetry
 from events.bus import TimedOut, Unavailable
 from events.decider import Decider, Pact
+from events.lanes import QUEUE, Done, Lanes, Ride
 from events.log import Commit, Conflict, Hole, Link, Log, Unclear, Write
 from events.messages import Command, Context, Event, Key, Rejected, tag_of
 from events.vault import Vault
@@ -34,8 +34,6 @@ RACE_SECONDS = 2.0
 Time and not a count: the loser is slower than the winner, who knows the state already, and may lose dozens in a row
 when there is a crowd on both.
 """
-QUEUE = 256
-"""Commands that may wait for one aggregate on one replica; the next one is told `busy`."""
 CACHED = 4_096
 """Aggregates in memory; the least recently used one goes first."""
 REMEMBERED = 32
@@ -69,16 +67,6 @@ class Snapshots(Protocol):
     async def put(self, key: Key, snapshot: bytes) -> None: ...
 
 
-class Done(Struct, frozen=True):
-    """A command is carried out, or there was nothing to do: true from here on."""
-
-    sequence: int
-    telemetry: int = 0
-    repeated: bool = False
-    committed: bool = False
-    """Whether this attempt added facts to the log; not so if there was nothing to do, or only heartbeats to send."""
-
-
 class Known(Struct, frozen=True):
     """A command that was committed: with which arguments, where, and when."""
 
@@ -97,31 +85,6 @@ class Loaded(Struct):
     known: dict[str, dict[str, Known]] = {}
     snapshot: int = 0
     """Version at the newest snapshot."""
-
-
-class _Ride:
-    """A command that waits for its aggregate, and may be carried out together with the one whose turn it is."""
-
-    __slots__ = ("command", "context", "deadline", "done", "trace", "tried")
-
-    def __init__(self, command: Command, context: Context, deadline: float, trace: str) -> None:
-        self.command = command
-        self.context = context
-        self.deadline = deadline
-        self.trace = trace
-        self.done: Done | None = None
-        self.tried = False
-        """Whether it was sent to the log, and may be there although nobody was told."""
-
-
-class _Lane:
-    """Those who wait for one aggregate, first come, first served."""
-
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.waiting = 0
-        self.rides: list[_Ride] = []
-        """Of those who have not been carried out."""
 
 
 def nothing_known(key: Key) -> Mapping[str, Any]:
@@ -153,7 +116,7 @@ class Aggregates:
         self._ambient = ambient
         self._cached = cached
         self._cache: OrderedDict[Key, Loaded] = OrderedDict()
-        self._lanes: defaultdict[Key, _Lane] = defaultdict(_Lane)
+        self._lanes = Lanes()
         self._background: set[asyncio.Task[None]] = set()
         self._schemas = {kind: _schema(decider, events_log.epoch) for kind, decider in deciders.items()}
 
@@ -166,8 +129,8 @@ class Aggregates:
         keys = command.keys(context)
         if command.personal:
             await self._vault.know(context.actor)
-        ride = None if type(command) in self._pacts else _Ride(command, context, deadline, telemetry.traceparent())
-        async with self._queue(keys, ride) as others:
+        ride = None if type(command) in self._pacts else Ride(command, context, deadline, telemetry.traceparent())
+        async with self._lanes.queue(keys, ride) as others:
             if ride is not None and (done := await self._carried_out(keys[0], ride, others)):
                 return done
             if time.monotonic() > deadline:
@@ -189,7 +152,7 @@ class Aggregates:
 
     async def state(self, key: Key) -> Any:
         """The aggregate's state, as new as the log."""
-        async with self._queue((key,)):
+        async with self._lanes.queue((key,)):
             loaded = await self._load(key)
             await self._catch_up({key: loaded})
             return loaded.state
@@ -225,7 +188,7 @@ class Aggregates:
             # Not "nothing was carried out": the facts are in.
             raise TimedOut(aggregate=str(keys[0])) from away
 
-    async def _carried_out(self, key: Key, ride: "_Ride", others: "Sequence[_Ride]") -> Done | None:
+    async def _carried_out(self, key: Key, ride: Ride, others: Sequence[Ride]) -> Done | None:
         """Together with others, now or before its turn came; else it is to decide alone."""
         if ride.done is None:
             waiting = [other for other in others if other.done is None]
@@ -233,7 +196,7 @@ class Aggregates:
                 await self._carry_out_row(key, [ride, *waiting])
         return ride.done
 
-    async def _carry_out_row(self, key: Key, waiting: "Sequence[_Ride]") -> None:
+    async def _carry_out_row(self, key: Key, waiting: Sequence[Ride]) -> None:
         """Append what the first ones of those who wait have decided as a row of commits, one for each of them.
 
         Each decides on what the one before it has. If the row is not taken, everybody decides alone, in turn.
@@ -260,10 +223,10 @@ class Aggregates:
                 self._advance(loaded, write, sequence, link.context)
                 ride.done = Done(sequence, committed=True)
 
-    async def _row(self, key: Key, loaded: Loaded, waiting: "Sequence[_Ride]") -> "tuple[list[_Ride], list[Link]]":
+    async def _row(self, key: Key, loaded: Loaded, waiting: Sequence[Ride]) -> tuple[list[Ride], list[Link]]:
         """The first ones, up to one whose answer is not that facts are added: that one decides alone."""
         decider, state, at = self._deciders[key.aggregate], loaded.state, loaded.at
-        rides, row, ids = list[_Ride](), list[Link](), set[str]()
+        rides, row, ids = list[Ride](), list[Link](), set[str]()
         for ride in waiting[:LONGEST_ROW]:
             id, actor = ride.context.command_id, ride.context.actor
             if id in ids or id in loaded.known.get(actor, {}) or time.monotonic() > ride.deadline:
@@ -382,39 +345,6 @@ class Aggregates:
             await self._snapshots.put(key, snapshot)
         except Exception as error:  # noqa: BLE001  # whatever it is, a snapshot is only a shortcut
             log.warning("snapshot not kept", aggregate=str(key), reason=str(error))
-
-    @asynccontextmanager
-    async def _queue(self, keys: Sequence[Key], ride: _Ride | None = None) -> AsyncIterator[Sequence[_Ride]]:
-        """Wait until nobody else here works on *keys*; taken in one order, so that nobody waits in a circle.
-
-        Yields those who wait for the first of them behind *ride*.
-        """
-        ordered = sorted(set(keys))
-        lanes = [self._lanes[key] for key in ordered]
-        if lanes[ordered.index(keys[0])].waiting >= QUEUE:
-            raise Rejected("busy", aggregate=keys[0].aggregate)
-        for lane in lanes:
-            lane.waiting += 1
-        taken: list[_Lane] = []
-        rides = lanes[ordered.index(keys[0])].rides
-        if ride is not None:
-            rides.append(ride)
-        try:
-            for lane in lanes:
-                await lane.lock.acquire()
-                taken.append(lane)
-            if ride is not None:
-                rides.remove(ride)
-            yield rides
-        finally:
-            if ride in rides:
-                rides.remove(ride)
-            for lane in taken:
-                lane.lock.release()
-            for key, lane in zip(ordered, lanes, strict=True):
-                lane.waiting -= 1
-                if lane.waiting == 0:
-                    self._lanes.pop(key, None)
 
 
 def _schema(decider: Decider[Any, Any, Any], epoch: str) -> bytes:

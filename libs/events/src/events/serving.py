@@ -15,7 +15,8 @@ from events import telemetry
 from events.bus import Bus, Msg, Subscription, Unavailable
 from events.codec import Codec
 from events.definition import Granted, Service
-from events.handle import Aggregates, Done
+from events.handle import Aggregates
+from events.lanes import Done
 from events.log import Commit, Log
 from events.messages import (
     AFTER,

@@ -31,6 +31,7 @@ UNLIMITED = {
     "MATINEE_MANAGEMENT_PER_HOUR": "0",
     "MATINEE_KEY_TRIES": "0",
     "MATINEE_KEY_TRIES_PER_PARTY": "0",
+    "MATINEE_COMMANDS_PER_SECOND": "0",
 }
 """A bench measures what can be done, with far fewer people than it takes to do it."""
 SAMPLED = ("gateway", "parties", "library")

@@ -21,7 +21,7 @@ from events.codec import Codec
 from events.contracts import party
 from events.contracts.party import Paused, Played
 from events.jetstream import JetStreamLog
-from events.log import Commit, Conflict, Hole, Log, Write
+from events.log import Commit, Conflict, Hole, Link, Log, Write
 from events.memory import MemoryLog
 from events.messages import Context, Key
 from ops.embedded import Embedded, bus_cluster
@@ -231,6 +231,47 @@ async def test_an_aggregate_that_was_only_looked_at_is_guarded(keeper: Keeper) -
 
     with pytest.raises(Conflict):
         await keeper.log.append([Write(b, 0, 0, [played()]), Write(a, 0, 0, [])], command())
+
+
+def row_of(count: int) -> list[Link]:
+    return [Link([played(float(n)), paused()] if n % 2 else [played(float(n))], command()) for n in range(count)]
+
+
+async def test_commits_of_a_row_follow_one_another_each_with_its_own_command(keeper: Keeper) -> None:
+    key, row = keeper.key(), row_of(5)
+    before = await one(keeper.log, key, played())
+    sequences = await keeper.log.append_row(key, before, 1, row)
+
+    commits = (await keeper.log.read(key))[1:]
+    assert tuple(commit.sequence for commit in commits) == sequences
+    assert [(commit.first, commit.last) for commit in commits] == [(2, 2), (3, 4), (5, 5), (6, 7), (8, 8)]
+    assert [(c.actor, c.command_id) for c in commits] == [(link.context.actor, link.context.command_id) for link in row]
+    assert [c.events for c in commits] == [tuple(link.events) for link in row]
+    assert await keeper.log.newest(key) == sequences[-1]
+
+
+async def test_a_row_is_refused_as_a_whole(keeper: Keeper) -> None:
+    key = keeper.key()
+    first = await one(keeper.log, key, played())
+    with pytest.raises(Conflict):
+        await keeper.log.append_row(key, 0, 0, row_of(4))
+    assert [commit.sequence for commit in await keeper.log.read(key)] == [first]
+
+
+async def test_the_same_row_again_gets_the_first_answer(keeper: Keeper) -> None:
+    key, row = keeper.key(), row_of(4)
+    first = await keeper.log.append_row(key, 0, 0, row)
+    assert await keeper.log.append_row(key, 0, 0, row) == first
+    assert len(await keeper.log.read(key)) == 4
+
+
+async def test_a_row_whose_beginning_is_stored_already_conflicts(keeper: Keeper) -> None:
+    """An earlier attempt at its first command was thought lost."""
+    key, row = keeper.key(), row_of(4)
+    (sequence,) = await keeper.log.append([Write(key, 0, 0, row[0].events)], row[0].context)
+    with pytest.raises(Conflict):
+        await keeper.log.append_row(key, 0, 0, row)
+    assert [commit.sequence for commit in await keeper.log.read(key)] == [sequence]
 
 
 async def test_of_many_racing_appends_one_wins(keeper: Keeper) -> None:

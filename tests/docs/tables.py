@@ -16,7 +16,21 @@ from typer.core import TyperGroup, TyperOption
 
 import library.decider
 import library.queries
-from events import ambient, handle, jetstream, quotas, readmodel, runner, serving, settings, telemetry, timers, vault
+from events import (
+    ambient,
+    handle,
+    jetstream,
+    lanes,
+    quotas,
+    readmodel,
+    runner,
+    serving,
+    settings,
+    telemetry,
+    timers,
+    together,
+    vault,
+)
 from events.contracts import CONTRACTS
 from events.contracts import library as library_contract
 from events.contracts import party as party_contract
@@ -32,7 +46,7 @@ from parties import ambient as party_ambient
 from parties import heard
 from parties import settings as party_settings
 from parties.limits import HOUR, TRY_SECONDS
-from parties.queries import history, rights, room
+from parties.queries import following, history, rights
 from parties.state import UNSEEN
 
 Row = Sequence[str]
@@ -67,7 +81,8 @@ def _most(kind: type, field: str) -> int:
 def service_limits() -> Iterator[Row]:
     """What the services and what they stand on are bounded by."""
     presence = streams.declared_streams()["KV_PRESENCE"]["max_bytes"]
-    yield "Commands that wait for one aggregate, per replica", f"{handle.QUEUE}", "`busy`"
+    yield "Commands that wait for one aggregate, per replica", f"{lanes.QUEUE}", "`busy`"
+    yield "Of these, carried out with one append", f"{handle.LONGEST_ROW}", "the others follow with the next one"
     yield "Requests that one replica works on at once", f"{serving.IN_FLIGHT:,}", "`busy`"
     yield "Races that one command may lose against other replicas", f"{handle.RACE_SECONDS:.0f} s", "`busy`"
     yield "Wait for the log to take a commit", f"{jetstream.APPEND_SECONDS:.0f} s", "`timeout`"
@@ -80,6 +95,7 @@ def service_limits() -> Iterator[Row]:
         f"{handle.REMEMBERED} per person, {handle.ACTORS:,} people, {_hours(handle.REMEMBERED_FOR)}",
         "an older key is decided anew",
     )
+    yield "Followers of one channel whose rights are read together", f"{together.MOST}", "the others are next"
     yield "Commits handed to who resumes", f"{serving.MISSED:,}", "`recovered: false`: start from `state`"
     yield "Wait of a query for `after`", f"{readmodel.WAIT_SECONDS:.0f} s", "`position-not-reached`"
     yield "Time for one query's SQL", f"{readmodel.QUERY_SECONDS:.0f} s", "`unavailable`"
@@ -100,10 +116,11 @@ def party_limits() -> Iterator[Row]:
     yield from party_quotas()
     yield "Members of a party", f"{party_contract.MEMBERS:,}, or its own `capacity`", "`party-full`"
     yield "People banned from a party", f"{party_contract.BANNED}", "`too-many-bans`"
-    yield "Items in a queue", f"{party_contract.QUEUED}, {party_contract.QUEUED_EACH} of one member", "`queue-full`"
+    queued = f"{party_contract.QUEUED}, {party_contract.QUEUED_EACH} of one member"
+    yield "Items in a queue", queued, "`queue-full`; one more if an undo puts it back"
     yield "What is queued, without its sources, as JSON", _size(party_contract.QUEUED_BYTES), "`queue-full`"
     yield "Members up to whom presence lists people", f"{party_contract.LISTED}", "above, presence is a count"
-    yield "Members in the state of `followed`", f"{room.ROOM_MEMBERS}", "the rest by `party.members`"
+    yield "Members in the state of `followed`", f"{following.ROOM_MEMBERS}", "the rest by `party.members`"
     yield "Page of `party.members`", f"{_most(party_contract.Members, 'limit')}", "`invalid-argument`"
     yield from party_answers()
     lengths = [f"{_most(party_contract.Open, field):,}" for field in ("title", "media", "source", "name", "avatar")]
@@ -133,9 +150,10 @@ def party_limits() -> Iterator[Row]:
 
 def party_answers() -> Iterator[Row]:
     """Where answers end that other people's texts could make larger than a message."""
-    page, state, lines = (f"{size // 1000} KB" for size in (rights.PAGE_BYTES, room.ROOM_BYTES, history.HAPPENED_BYTES))
-    yield "Page of members or of parties, as JSON", page, "it ends there; `cursor` goes on"
-    yield "Queue in an answer, as JSON", page, "the last items are left out; `queued` in `party.state` counts them"
+    page, state, lines = (
+        f"{size // 1000} KB" for size in (rights.PAGE_BYTES, following.ROOM_BYTES, history.HAPPENED_BYTES)
+    )
+    yield "Page of members, of a queue or of parties, as JSON", page, "it ends there; `cursor` goes on"
     yield "Members and queue in the state of `followed`", f"{state} each", "the rest by `party.members`, `party.queue`"
     yield "Lines in one answer of `party.timeline`", lines, "it ends there; `cursor` goes on"
     samples = f"{history.SAMPLES} samples, {history.DRIFTS:,} drifts"

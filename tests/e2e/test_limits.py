@@ -21,6 +21,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         "MATINEE_CONTROLS_PER_SECOND": "1",
         "MATINEE_MANAGEMENT_PER_HOUR": "1",
         "MATINEE_KEY_TRIES": "2",
+        "MATINEE_COMMANDS_PER_SECOND": "2",
     }
     with system_over(tmp_path_factory.mktemp("strict"), **settings) as system:
         yield system
@@ -33,6 +34,7 @@ def test_the_demo_keeps_to_the_limits_that_a_matinee_has_by_default(tmp_path: Pa
         "MATINEE_MANAGEMENT_PER_HOUR": "20",
         "MATINEE_KEY_TRIES": "10",
         "MATINEE_KEY_TRIES_PER_PARTY": "50",
+        "MATINEE_COMMANDS_PER_SECOND": "20",
     }
     with system_over(tmp_path / "defaults", **defaults) as system:
         done = system.matinee("demo")
@@ -46,9 +48,14 @@ async def ana(strict: System) -> AsyncIterator[Client]:
         yield client
 
 
-async def somebody(system: System) -> Client:
+async def admitted(system: System) -> str:
+    """The token of somebody new."""
     async with aiohttp.ClientSession(system.http) as http, http.post("/v1/guest", json={"name": "Ana"}) as answer:
-        return await Client.connect(system.ws, (await answer.json())["token"])
+        return str((await answer.json())["token"])
+
+
+async def somebody(system: System) -> Client:
+    return await Client.connect(system.ws, await admitted(system))
 
 
 async def opened(client: Client, **details: object) -> str:
@@ -92,3 +99,16 @@ async def test_keys_tried(ana: Client, strict: System) -> None:
             with pytest.raises(Refused, match="wrong-key"):
                 await bo.call("party.join", party_id=room, key=WRONG)
         assert 200 < await wait(bo, "key-locked", "party.join", party_id=room, key="314159") <= 300
+
+
+async def test_commands_a_second_through_all_sockets_together(strict: System) -> None:
+    token = await admitted(strict)
+    async with await Client.connect(strict.ws, token) as one, await Client.connect(strict.ws, token) as other:
+        room = await opened(one)
+        wishes = [client.call("party.enqueue", party_id=room, media="tt1") for client in (one, other) for _ in range(8)]
+        refused = [each for each in await asyncio.gather(*wishes, return_exceptions=True) if isinstance(each, Refused)]
+
+        assert {each.code for each in refused} == {"rate-limited"}
+        assert all(0 < each.error["details"]["retry_after"] <= 0.5 for each in refused)
+        queued = await one.ask("call", fn="party.queue", args={"party_id": room})
+        assert len(queued["value"]["items"]) <= len(wishes) - len(refused)

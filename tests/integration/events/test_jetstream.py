@@ -13,10 +13,10 @@ from tests.proxy import Proxy, proxy_to
 from tests.wait import eventually
 
 from events import group, jetstream
-from events.bus import Bus, Unavailable
+from events.bus import Bus, Msg, Unavailable
 from events.handle import Aggregates
 from events.jetstream import JetStreamLog, JetStreamSnapshots
-from events.log import Conflict, Unclear, Write
+from events.log import Conflict, Link, Unclear, Write
 from events.messages import Key, Rejected
 from events.vault import MemoryKeys, Vault
 from ops.embedded import Embedded
@@ -89,6 +89,40 @@ async def test_a_batch_whose_answer_is_lost_is_stored_once(
 
     assert proxy.cuts == 1
     assert [commit.sequence for key in keys for commit in await log.read(key)] == list(sequences)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_row_whose_answer_is_lost_is_stored_once(
+    log: JetStreamLog, shaky: JetStreamLog, proxy: Proxy, when: When
+) -> None:
+    key = fresh()
+    proxy.cut(when, b"Nats-Batch-Commit", ANSWER)
+
+    sequences = await shaky.append_row(key, 0, 0, [Link([Labelled(text="x", at=NOW)], context()) for _ in range(4)])
+
+    assert proxy.cuts == 1
+    assert [commit.sequence for commit in await log.read(key)] == list(sequences)
+
+
+async def test_whoever_hears_a_row_finds_no_gap_in_it(house: Embedded, log: JetStreamLog) -> None:
+    """The server says of each commit which one of its aggregate came before."""
+    key, heard = fresh(), list[tuple[int, int]]()
+    gateway = await Bus.connect(house.nats_url("gateway"), "gateway")
+
+    async def hear(msg: Msg) -> None:
+        headers = msg.headers or {}
+        heard.append((int(headers["Nats-Sequence"]), int(headers["Nats-Last-Sequence"])))
+
+    try:
+        await gateway.subscribe(f"live.parties.{key}", hear)
+        await gateway.api("STREAM.INFO.KV_PRESENCE")
+        (first,) = await log.append([labelled(key)], context())
+        row = [Link([Labelled(text="x", at=NOW)], context()) for _ in range(4)]
+        sequences = (first, *await log.append_row(key, first, 1, row))
+        await eventually(lambda: len(heard) == len(sequences))
+    finally:
+        await gateway.close()
+    assert heard == list(zip(sequences, (0, *sequences), strict=False))
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -43,7 +43,7 @@ from events import quotas, schema
 from events.bus import Bus, TimedOut
 from events.decider import Decider
 from events.definition import Service
-from events.handle import Done
+from events.lanes import Done
 from events.messages import Answer, Command, Context, Rejected
 from events.quotas import Charge, Charging, Quota, Quotas, quotas_of
 from ops.embedded import Embedded

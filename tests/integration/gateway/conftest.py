@@ -32,6 +32,7 @@ def configured(servers: Embedded, **changes: Any) -> Settings:
         "guest_secret": base64.b64decode(servers.keys.guest_secret),
         "port": 0,
         "replica": "gateway-test",
+        "commands_per_second": 0,
     }
     return Settings(**{**values, **changes})
 

@@ -96,6 +96,34 @@ async def test_a_crowd_hears_of_newcomers_together_and_of_controls_at_once(
     assert not [frame for frame in ben.inbox if frame["op"] == "event"]
 
 
+def test_the_more_follow_the_longer_a_channel_gathers_what_can_wait() -> None:
+    waits = [channels.patience_of(followers) for followers in range(0, 400, 10)]
+
+    assert waits[:2] == [0.0, 0.0]
+    assert waits == sorted(waits)
+    assert waits[20:] == [limits.CROWD_SECONDS] * 20
+
+
+async def test_what_has_arrived_is_not_missed_because_a_later_grant_knows_more(
+    running: Running, peer: Peer, connect: Connect
+) -> None:
+    room = peer.room()
+    ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
+    await ada.ask("follow", channel=channel(room))
+    arrived = await peer.commit(room, played(1))
+    assert await positions(ada, 1) == [1]
+    lost = peer.record(room, played(2))
+    await ben.ask("follow", channel=channel(room))
+    all_channels = running.desk.channels
+    followed = all_channels._channels[channel(room)]
+
+    all_channels._check_silence(followed, followed.epoch, arrived)
+    assert not followed.line.gap
+    all_channels._check_silence(followed, followed.epoch, lost)
+    assert followed.line.gap
+    assert await positions(ada, 1) == [2]
+
+
 async def test_leaving_while_a_channel_rests(
     running: Running, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,7 +80,7 @@ async def test_a_report_reaches_the_service_within_its_channel_and_under_its_sen
 
     answer = await ada.call("party.report", **about(room, 12.5, buffering=True, rtt=0.08, stalls=3))
 
-    assert {**answer, "id": 0} == {"op": "result", "id": 0, "value": None, "position": ""}
+    assert {**answer, "id": 0} == {"op": "result", "id": 0, "value": None, "position": None}
     ((uid, heard),) = await eventually(lambda: ears.reports(room))
     assert uid == ada.user
     assert heard == SyncReport(**about(room, 12.5, buffering=True, rtt=0.08, stalls=3))
@@ -120,7 +120,7 @@ async def test_reports_by_http(running: Running, peer: Peer, ears: Ears) -> None
     headers = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(running.http, headers=headers) as http:
         async with http.post("/v1/call/party.report", json=about(room, 3.0)) as answer:
-            assert (answer.status, await answer.json()) == (200, {"value": None, "position": ""})
+            assert (answer.status, await answer.json()) == (200, {"value": None, "position": None})
         async with http.post("/v1/call/party.report", json=about("elsewhere")) as answer:
             assert (answer.status, (await answer.json())["code"]) == (404, "no-such-party")
         async with http.post("/v1/call/party.report", json=about(room, -1.0)) as answer:

@@ -10,6 +10,7 @@ import time
 
 import aiohttp
 import pytest
+from prometheus_client import REGISTRY
 from tests.e2e.client import Client, Refused
 from tests.integration.gateway.conftest import Connect, Gateways, guest, trusting
 from tests.integration.gateway.peer import Peer, played
@@ -143,6 +144,34 @@ async def test_calls_in_flight_are_bounded(running: Running, peer: Peer, connect
     go.set()
     for number in range(1, limits.CALLS_IN_FLIGHT + 1):
         await ada.answer(number)
+
+
+async def test_commands_of_one_person_are_bounded_whichever_door_they_take(
+    another: Gateways, peer: Peer, connect: Connect
+) -> None:
+    peer.handlers["party.leave"] = peer.handlers["party.state"] = lambda args, context: None
+    async with another(commands_per_second=0.01) as running, aiohttp.ClientSession(running.http) as http:
+        token = await guest(running)
+        one, other, ben = (
+            await connect(running, token=token),
+            await connect(running, token=token),
+            await connect(running),
+        )
+        refusals = REGISTRY.get_sample_value("matinee_gateway_commands_refused_total") or 0.0
+        await one.call("party.leave", party_id="p")
+
+        with pytest.raises(Refused, match="rate-limited") as caught:
+            await other.call("party.leave", party_id="p")
+        assert 90 < caught.value.error["details"]["retry_after"] <= 100
+        headers = {"Authorization": f"Bearer {token}"}
+        async with http.post("/v1/call/party.leave", json={"party_id": "p"}, headers=headers) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (429, "rate-limited")
+            assert 90 < int(answer.headers["Retry-After"]) <= 101
+        assert REGISTRY.get_sample_value("matinee_gateway_commands_refused_total") == refusals + 2
+
+        await other.call("party.state", party_id="p")
+        await ben.call("party.leave", party_id="p")
+        assert one.hello["limits"]["commands_per_second"] == 0.01
 
 
 async def test_tracks_in_flight_are_bounded_and_a_burst_of_broadcasts_is_not(

@@ -21,15 +21,19 @@ from events.contracts.party import (
     Members,
     PermissionChanges,
     Queue,
+    Queued,
     Room,
     ShowStatistics,
     ShowTimeline,
     State,
     Unban,
+    Vote,
 )
+from events.definition import Granted
 from events.messages import Query, Rejected
 from events.serving import LARGEST_ANSWER, MISSED_BYTES
 from parties.queries import QUERIES, grant
+from parties.queries.pages import Pages
 
 FOR_READERS: tuple[type[Any], ...] = (State, Members, Queue, ShowStatistics)
 FOR_MEMBERS: tuple[type[Any], ...] = (ShowTimeline,)
@@ -40,6 +44,24 @@ OF_ONE_PARTY = (*FOR_READERS, *FOR_MEMBERS, *FOR_MANAGERS)
 def ask(model: ReadModel, query: Query, uid: str) -> Awaitable[Any]:
     answering: Callable[..., Awaitable[Any]] = QUERIES[type(query)]
     return answering(model.reader, query, asking(uid))
+
+
+async def granted_to(model: ReadModel, *uids: str) -> list[Granted]:
+    """What those are granted who ask together."""
+    found = await grant(model.reader, P, [asking(uid) for uid in uids], Pages())
+    for each in found:
+        if isinstance(each, Exception):
+            raise each
+    return [each for each in found if isinstance(each, Granted)]
+
+
+async def granted(model: ReadModel, uid: str) -> Granted:
+    (found,) = await granted_to(model, uid)
+    return found
+
+
+def room_of(state: Any) -> Room:
+    return msgspec.json.decode(state, type=Room)
 
 
 async def refusal(model: ReadModel, kind: type[Any], uid: str) -> str:
@@ -124,8 +146,8 @@ async def test_members_may_do_everything_on_the_channel_others_may_follow(model:
     opened(story)
     await model.apply(story.commits)
 
-    assert (await grant(model.reader, P, asking(ANA))).may == ("follow", "track", "send")
-    assert (await grant(model.reader, P, asking(CYD))).may == ("follow",)
+    assert (await granted(model, ANA)).may == ("follow", "track", "send")
+    assert (await granted(model, CYD)).may == ("follow",)
 
 
 @pytest.mark.parametrize(("uid", "slug"), [(BOB, "banned"), (CYD, "not-a-member"), ("", "not-a-member")])
@@ -135,17 +157,40 @@ async def test_nobody_follows_without_a_right_to_read(model: ReadModel, story: R
     await model.apply(story.commits)
 
     with pytest.raises(Rejected, match=slug):
-        await grant(model.reader, P, asking(uid))
+        await granted(model, uid)
+
+
+async def test_of_those_who_ask_together_each_gets_what_is_theirs(model: ReadModel, story: Recording) -> None:
+    opened(story, source="magnet:1")
+    joined(story, BOB, CYD)
+    (queued,), _ = [story.tell(Enqueue(party_id=P, media=media), by=ANA) for media in ("tt2", "tt3")]
+    assert isinstance(queued, Queued)
+    first = queued.item
+    story.tell(Vote(party_id=P, item=first), by=BOB)
+    story.tell(Ban(party_id=P, uid=CYD), by=ANA)
+    await model.apply(story.commits)
+    ana, bob, cyd, dan, again = await grant(model.reader, P, [asking(u) for u in (ANA, BOB, CYD, DAN, ANA)], Pages())
+
+    assert isinstance(cyd, Rejected)
+    assert cyd.code == "banned"
+    assert isinstance(ana, Granted)
+    assert isinstance(bob, Granted)
+    assert isinstance(dan, Granted)
+    assert [each.may for each in (ana, bob, dan)] == [("follow", "track", "send")] * 2 + [("follow",)]
+    assert [room_of(each.state).party.source for each in (ana, bob, dan)] == ["magnet:1", "magnet:1", ""]
+    mine = [{item.item for item in room_of(each.state).queue if item.mine} for each in (ana, bob, dan)]
+    assert mine == [set(), {first}, set()]
+    assert again is ana
 
 
 async def test_nobody_follows_a_closed_party_or_none(model: ReadModel, story: Recording) -> None:
     with pytest.raises(Rejected, match="no-such-party"):
-        await grant(model.reader, P, asking(ANA))
+        await granted(model, ANA)
     opened(story)
     story.tell(Close(party_id=P), by=ANA)
     await model.apply(story.commits)
     with pytest.raises(Rejected, match="party-closed"):
-        await grant(model.reader, P, asking(ANA))
+        await granted(model, ANA)
 
 
 async def test_a_channel_shows_the_party_its_first_hundred_and_its_queue(model: ReadModel, story: Recording) -> None:
@@ -153,13 +198,12 @@ async def test_a_channel_shows_the_party_its_first_hundred_and_its_queue(model: 
     crowd(story, 199)
     story.tell(Enqueue(party_id=P, media="tt2", source="magnet:2"), by=ANA)
     await model.apply(story.commits)
-    inside, outside = [await grant(model.reader, P, asking(uid)) for uid in (ANA, DAN)]
+    ana, dan = await granted_to(model, ANA, DAN)
+    inside, outside = room_of(ana.state), room_of(dan.state)
 
-    assert isinstance(inside.state, Room)
-    assert isinstance(outside.state, Room)
-    assert (inside.state.party.members, inside.presence) == (200, "list")
-    assert [member.uid for member in inside.state.members] == [ANA, *(f"guest-{n:03d}" for n in range(99))]
-    sources = [(room.party.source, room.queue[0].source) for room in (inside.state, outside.state)]
+    assert (inside.party.members, ana.presence) == (200, "list")
+    assert [member.uid for member in inside.members] == [ANA, *(f"guest-{n:03d}" for n in range(99))]
+    sources = [(room.party.source, room.queue[0].source) for room in (inside, outside)]
     assert sources == [("magnet:1", "magnet:2"), ("", "")]
 
 
@@ -168,7 +212,7 @@ async def test_presence_in_a_large_party_is_a_count(model: ReadModel, story: Rec
     crowd(story, 200)
     await model.apply(story.commits)
 
-    assert (await grant(model.reader, P, asking(ANA))).presence == "count"
+    assert (await granted(model, ANA)).presence == "count"
 
 
 async def test_long_texts_keep_nobody_from_following(model: ReadModel, story: Recording) -> None:
@@ -178,9 +222,9 @@ async def test_long_texts_keep_nobody_from_following(model: ReadModel, story: Re
         story.tell(Enqueue(party_id=P, media="tt2", source=long), by=ANA)
     crowd(story, 99)
     await model.apply(story.commits)
-    granted = await grant(model.reader, P, asking(ANA))
+    state = (await granted(model, ANA)).state
+    room = room_of(state)
 
-    assert isinstance(granted.state, Room)
-    assert 0 < len(granted.state.queue) < granted.state.party.queued == 50
-    assert len(msgspec.json.encode(granted.state)) + MISSED_BYTES < LARGEST_ANSWER
+    assert 0 < len(room.queue) < room.party.queued == 50
+    assert len(bytes(state)) + MISSED_BYTES < LARGEST_ANSWER
     assert len(msgspec.json.encode(await ask(model, Queue(party_id=P), ANA))) < LARGEST_ANSWER

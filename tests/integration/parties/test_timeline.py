@@ -67,7 +67,7 @@ async def test_who_did_what_when_and_where_in_the_film(model: ReadModel, story: 
     shown = await seen(model, story)
 
     assert [told(line) for line in shown.happened] == [
-        ("party.kicked", ANA, BOB, 62.5, {"reason": "spoilers"}),
+        ("party.kicked", ANA, BOB, 62.5, {}),
         ("party.paused", ANA, None, 62.0, {"position": 62.5}),
         ("party.sought", ANA, None, 15.0, {"position": 60.0}),
         ("party.played", ANA, None, 0.0, {"position": 10.0, "rate": 1.0, "countdown": 0.0}),

@@ -2,7 +2,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -34,18 +34,19 @@ from tests.ledger import (
 )
 from tests.wait import eventually
 
+from events.bus import TimedOut
 from events.codec import Codec
 from events.decider import Decider
 from events.handle import (
     MOST_REMEMBERED,
-    QUEUE,
     REMEMBERED,
     SENT_AGAIN_WITHIN,
     SNAPSHOT_EVERY,
+    WORTH_IT,
     Aggregates,
-    Done,
 )
-from events.log import Commit, Hole, Unclear, Write
+from events.lanes import QUEUE, Done
+from events.log import Commit, Hole, Link, Unclear, Write
 from events.memory import MemoryLog, MemorySnapshots, MemoryTelemetry
 from events.messages import Command, Context, Event, Key, Rejected
 from events.vault import MemoryKeys, Vault
@@ -65,6 +66,10 @@ class TrickyLog(MemoryLog):
         self.unclear: list[bool] = []
         """For each of the next appends: lose touch after it was stored (true) or before (false)."""
         self.read_after: list[int] = []
+        self.rows_open = asyncio.Event()
+        self.rows_open.set()
+        self.rows: list[int] = []
+        """How many commits each row had."""
         self.yields = random.Random(0)
         self.most_yields = 0
 
@@ -74,14 +79,22 @@ class TrickyLog(MemoryLog):
         return await super().read(key, after)
 
     async def append(self, writes: Sequence[Write], context: Context) -> tuple[int, ...]:
+        return await self._trick(lambda: super(TrickyLog, self).append(writes, context))
+
+    async def append_row(self, key: Key, expected: int, version: int, row: Sequence[Link]) -> tuple[int, ...]:
+        self.rows.append(len(row))
+        await self.rows_open.wait()
+        return await self._trick(lambda: super(TrickyLog, self).append_row(key, expected, version, row))
+
+    async def _trick(self, store: Callable[[], Awaitable[tuple[int, ...]]]) -> tuple[int, ...]:
         await self.open.wait()
         await self._let_others()
         if self.unclear:
             if self.unclear[0]:
-                await super().append(writes, context)  # a conflict is clear
+                await store()  # a conflict is clear
             self.unclear.pop(0)
             raise Unclear("the log went away")
-        return await super().append(writes, context)
+        return await store()
 
     async def _let_others(self) -> None:
         for _ in range(self.yields.randint(0, self.most_yields)):
@@ -403,8 +416,7 @@ async def test_who_comes_when_256_wait_is_told_busy(log: TrickyLog) -> None:
 
 
 def _waits_for(aggregates: Aggregates, key: Key) -> int:
-    lane = aggregates._lanes.get(key)
-    return lane.waiting if lane else 0
+    return aggregates._lanes.waiting(key)
 
 
 class SlowKeys(MemoryKeys):
@@ -415,10 +427,10 @@ class SlowKeys(MemoryKeys):
         self.let = asyncio.Event()
         self.adding = 0
 
-    async def add(self, uid: str, wrapped: bytes) -> bytes:
-        self.adding += 1
+    async def add(self, wrapped: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        self.adding += len(wrapped)
         await self.let.wait()
-        return await super().add(uid, wrapped)
+        return await super().add(wrapped)
 
 
 async def test_nobody_waits_for_the_key_of_a_newcomer(log: TrickyLog) -> None:
@@ -467,6 +479,148 @@ async def test_who_is_cancelled_leaves_the_queue_and_the_cache_in_order(log: Tri
     await aggregates.execute(Deposit(account_id="a", amount=1), by())
     assert await balance(log) == 2
     assert (await aggregates.state(A)).balance == 2
+
+
+# Together
+
+
+async def queued(
+    log: TrickyLog, aggregates: Aggregates, *commands: tuple[Command, Context]
+) -> list[asyncio.Task[Done]]:
+    """The first one on its way to the log, which takes nothing; the others behind it in this order."""
+    log.open.clear()
+    tasks = [asyncio.create_task(aggregates.execute(command, context)) for command, context in commands]
+    await eventually(lambda: _waits_for(aggregates, A) == len(commands))
+    return tasks
+
+
+def deposits(count: int, **more: Any) -> list[tuple[Command, Context]]:
+    return [(Deposit(account_id="a", amount=1), by(f"actor {n}", **more)) for n in range(count)]
+
+
+async def test_those_who_wait_are_carried_out_together_each_with_a_commit_of_its_own(log: TrickyLog) -> None:
+    aggregates, commands = await opened(log, 0), deposits(8)
+    tasks = await queued(log, aggregates, *commands)
+    log.open.set()
+    done = await asyncio.gather(*tasks)
+
+    commits = (await log.read(A))[1:]
+    assert log.rows == [7]
+    assert [commit.sequence for commit in commits] == [each.sequence for each in done]
+    assert [(c.actor, c.command_id) for c in commits] == [(by.actor, by.command_id) for _, by in commands]
+    assert [c.first for c in commits] == list(range(2, 10))
+    assert all(each.committed for each in done)
+    assert (await aggregates.state(A)).balance == (await replica(log).state(A)).balance == 8
+
+
+async def test_a_few_go_one_by_one(log: TrickyLog) -> None:
+    aggregates = await opened(log, 0)
+    tasks = await queued(log, aggregates, *deposits(WORTH_IT + 1))
+    log.open.set()
+    await asyncio.gather(*tasks)
+
+    assert log.rows == []
+    assert await balance(log) == WORTH_IT + 1
+
+
+async def test_who_adds_nothing_is_decided_alone_between_two_rows(log: TrickyLog) -> None:
+    aggregates = await opened(log, 0)
+    refused = (Withdraw(account_id="a", amount=100), by())
+    tasks = await queued(log, aggregates, *deposits(6), refused, *deposits(6))
+    log.open.set()
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(each) for each in found] == [Done] * 6 + [Rejected] + [Done] * 6
+    assert log.rows == [5, 6]
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_row_of_which_nobody_knows_whether_it_is_stored_takes_effect_once(log: TrickyLog, stored: bool) -> None:
+    aggregates, commands = await opened(log, 0), deposits(8)
+    tasks = await queued(log, aggregates, *commands)
+    log.rows_open.clear()
+    log.open.set()
+    await eventually(lambda: log.rows == [7])
+    log.unclear = [stored]
+    log.rows_open.set()
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    again = [await aggregates.execute(command, context) for command, context in commands]
+
+    assert [type(each) for each in found].count(TimedOut) == 1
+    assert [commit.sequence for commit in (await log.read(A))[1:]] == sorted(each.sequence for each in again)
+    assert await balance(log) == 8
+
+
+async def test_a_row_that_loses_a_race_is_decided_anew(log: TrickyLog) -> None:
+    one, other = await opened(log, 3), replica(log)
+    await other.state(A)
+    withdrawals = [(Withdraw(account_id="a", amount=1), by(f"actor {n}")) for n in range(6)]
+    log.open.clear()
+    first = asyncio.create_task(other.execute(Withdraw(account_id="a", amount=3), by()))
+    tasks = await queued(log, one, *withdrawals)
+    log.open.set()
+    await first
+    refused = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [getattr(each, "code", "") for each in refused] == ["too-little"] * 6
+    assert await balance(log) == 0
+
+
+async def test_who_is_cancelled_on_the_way_to_the_log_takes_nobody_along(log: TrickyLog) -> None:
+    aggregates = await opened(log, 0)
+    tasks = await queued(log, aggregates, *deposits(8))
+    log.rows_open.clear()
+    log.open.set()
+    await eventually(lambda: log.rows == [7])
+    tasks[1].cancel()
+    await asyncio.wait(tasks[1:2])
+    log.rows_open.set()
+
+    assert all(isinstance(done, Done) for done in await asyncio.gather(*tasks[2:]))
+    assert await balance(log) == 7
+
+
+ORDERS = st.one_of(
+    st.builds(Deposit, account_id=st.just("a"), amount=st.integers(1, 3)),
+    st.builds(Withdraw, account_id=st.just("a"), amount=st.integers(1, 3)),
+    st.builds(Label, account_id=st.just("a"), text=st.sampled_from("xy")),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(plan=st.lists(st.tuples(ORDERS, st.integers(0, 3), st.integers(0, 30)), max_size=30))
+async def test_together_they_come_to_the_same_as_one_by_one(plan: list[tuple[AccountCommand, int, int]]) -> None:
+    """In the order in which they came: the same answers, commits and state, also if some of them came twice."""
+    commands = [(command, by(f"actor {actor}", f"id {id}")) for command, actor, id in plan]
+
+    async def told(together: bool) -> tuple[list[object], list[Any], object]:
+        log = TrickyLog()
+        aggregates = await opened(log, 5)
+        if together:
+            found = await _all_at_once(log, aggregates, commands)
+        else:
+            found = [await _outcome(aggregates.execute(*command)) for command in commands]
+        commits = [(c.first, c.last, c.actor, c.command_id, c.at, c.events) for c in await log.read(A)]
+        state = await aggregates.state(A)
+        assert state == await replica(log).state(A)
+        return found, commits[2:], state
+
+    assert await told(True) == await told(False)
+
+
+async def _all_at_once(
+    log: TrickyLog, aggregates: Aggregates, commands: Sequence[tuple[Command, Context]]
+) -> list[object]:
+    tasks = await queued(log, aggregates, *commands)
+    log.open.set()
+    return await asyncio.gather(*map(_outcome, tasks))
+
+
+async def _outcome(executing: Awaitable[Done]) -> object:
+    try:
+        return await executing
+    except Rejected as refused:
+        return refused.code
 
 
 # Rules over several aggregates

@@ -222,6 +222,13 @@ def test_openapi_names_every_function(described: dict[str, Any]) -> None:
             assert any(f"`{slug}`" in answer["description"] for answer in call["post"]["responses"].values())
 
 
+def test_openapi_says_which_answers_have_a_position(described: dict[str, Any]) -> None:
+    for name, function in catalogue.functions.items():
+        answer = described["paths"][f"/v1/call/{name}"]["post"]["responses"]["200"]["content"]["application/json"]
+        position = answer["schema"]["properties"]["position"]["type"]
+        assert position == ("null" if function.kind == "report" else "string")
+
+
 def test_openapi_is_sound(described: dict[str, Any]) -> None:
     assert described["openapi"] == "3.1.0"
     for reference in references(described):

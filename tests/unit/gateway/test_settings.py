@@ -108,5 +108,11 @@ def test_buckets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     buckets.take("a", 0.0)
 
 
+def test_buckets_without_a_rate_refuse_nothing() -> None:
+    buckets = Buckets(rate=0, burst=1)
+    for _ in range(3):
+        buckets.take("a", 0.0)
+
+
 def test_the_table_of_limits_can_be_read() -> None:
     assert all(row.what and row.bound and row.then for row in TABLE)

@@ -456,3 +456,7 @@ def test_what_is_observed_of_a_closed_party_or_none_is_silence(observed: PartyCo
     room.when(observed, by=SYSTEM).then()
     room.given(*closed).when(observed, by=SYSTEM, after=999, **here(BOB)).then()
     room.given(*opened).when(observed).then_rejected("not-signed-in")
+
+
+def test_why_somebody_was_put_out_is_not_for_everybody() -> None:
+    assert "reason" not in (*Kicked.public, *Banned.public)

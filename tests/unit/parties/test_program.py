@@ -1,10 +1,12 @@
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.unit.parties.examples import (
     ANA,
     BOB,
@@ -44,6 +46,7 @@ from events.contracts.party import (
     Moved,
     MoveItem,
     Next,
+    PartyCommand,
     PartyEvent,
     Paused,
     Play,
@@ -53,6 +56,8 @@ from events.contracts.party import (
     Readied,
     Skip,
     SkipVoted,
+    Undo,
+    Undone,
     Vote,
     Voted,
 )
@@ -85,6 +90,24 @@ three = (*four, queued("a"), queued("b", CYD), queued("c"))
 closed = (*three, Closed(by=ANA, reason="closed", at=later(3)))
 deputy = cohost(BOB)
 free = allowed(media="member", queue="member")
+
+
+undo = Undo(party_id=P)
+
+
+def told(history: Sequence[PartyEvent], *steps: tuple[PartyCommand, float]) -> tuple[PartyEvent, ...]:
+    """What happened once Ana has done all this, each at its second."""
+    for command, after in steps:
+        history = (*history, *room.given(*history).when(command, by=ANA, after=after).outcome())
+    return tuple(history)
+
+
+def taken_back(what: str, after: float, media: str = "tt0133093", **queue: Any) -> Undone:
+    """Ana's own change of what is watched, while it stood at its beginning."""
+    return Undone(
+        by=ANA, undid=what, author=ANA, playing=False, position=0.0, rate=1.0, media=media, other_media=True,
+        at=later(after), said_at=later(after), **queue,
+    )  # fmt: skip
 
 
 def order(history: Sequence[PartyEvent]) -> str:
@@ -345,11 +368,93 @@ class TestNext:
         assert event.source == ""
 
     def test_it_can_be_undone(self) -> None:
-        history = (*three, *room.given(*three).when(Next(party_id=P), by=ANA, after=4).outcome())
+        history = told(three, (Next(party_id=P), 4))
 
-        last = rules.fold(history).last
-        assert last
-        assert (last.what, last.media.media) == ("media", "tt0133093")
+        room.given(*history).when(undo, by=ANA, after=9).then(taken_back("media", 9, requeued="a", before="b"))
+        party = rules.fold(told(history, (undo, 9)))
+        assert (party.media.media, order(told(history, (undo, 9)))) == ("tt0133093", "abc")
+        assert party.queue == rules.fold(three).queue
+
+
+class TestUndo:
+    """What undoing means for the queue; what it means for playback is told with playback."""
+
+    by_votes = configured(queue_order="votes")
+
+    def test_an_undo_that_is_undone_takes_the_item_off_again_and_so_on(self) -> None:
+        history = told(three, (Next(party_id=P), 4), (undo, 9), (undo, 11))
+
+        assert history[-1] == taken_back("undo", 11, media="tmdb:movie:a", item="a")
+        assert order(history) == "bc"
+        history = told(history, (undo, 13))
+        assert history[-1] == taken_back("undo", 13, requeued="a", before="b")
+        assert order(history) == "abc"
+
+    def test_what_won_by_votes_keeps_its_place_and_its_votes(self) -> None:
+        voting = (*three, self.by_votes, voted("c", BOB), voted("c", CYD), voted("b", BOB))
+        history = told(voting, (Next(party_id=P), 4), (undo, 9))
+
+        assert history[-1] == taken_back("media", 9, requeued="c")
+        assert rules.fold(history).queue == rules.fold(voting).queue
+
+    def test_what_was_voted_to_be_skipped_to_comes_back_too(self) -> None:
+        wished = (skip_voted(BOB, 1, 3), skip_voted(CYD, 2, 3))
+        skipped = (*three, *wished, *room.given(*three, *wished).when(Skip(party_id=P), by=DAN, after=4).outcome())
+
+        assert order(told(skipped, (undo, 9))) == "abc"
+
+    def test_a_vote_is_gone_with_who_gave_it_also_while_the_item_is_watched(self) -> None:
+        voting = told((*three, voted("a", BOB), voted("a", CYD)), (Next(party_id=P), 4))
+        left = (Left(uid=BOB, private=False, at=later(5)), joined(EVE, 6))
+        party = rules.fold(told((*voting, *left), (undo, 9)))
+
+        assert [party.voted(uid, party.queue[0]) for uid in (CYD, EVE)] == [True, False]
+
+    @pytest.mark.parametrize(
+        ("meanwhile", "then"),
+        [
+            ((queued("d"),), "abcd"),
+            ((Moved(item="c", before="b", by=ANA, at=NOW),), "acb"),
+            ((Dequeued(item="b", by=ANA, at=NOW),), "ac"),
+            ((Dequeued(item="b", by=ANA, at=NOW), Dequeued(item="c", by=ANA, at=NOW)), "a"),
+        ],
+    )
+    def test_the_queue_may_have_changed_meanwhile(self, meanwhile: tuple[PartyEvent, ...], then: str) -> None:
+        assert order(told((*told(three, (Next(party_id=P), 4)), *meanwhile), (undo, 9))) == then
+
+    def test_what_was_taken_off_meanwhile_is_not_taken_off_again(self) -> None:
+        back = told(three, (Next(party_id=P), 4), (undo, 9))
+
+        again = told((*back, Dequeued(item="a", by=ANA, at=later(10))), (undo, 11))
+
+        assert again[-1] == taken_back("undo", 11, media="tmdb:movie:a")
+        assert told(again, (undo, 13))[-1] == taken_back("undo", 13)
+
+    def test_what_was_queued_again_meanwhile_is_there_once(self) -> None:
+        history = told((*told(three, (Next(party_id=P), 4)), queued("a")), (undo, 9))
+
+        assert history[-1] == taken_back("media", 9)
+        assert order(history) == "bca"
+
+    def test_it_is_not_refused_for_a_full_queue(self) -> None:
+        many: tuple[PartyEvent, ...] = (*four, *(queued(f"{n}", f"guest-{n}") for n in range(QUEUED)))
+        history = told((*told(many, (Next(party_id=P), 4)), queued("last")), (undo, 9))
+
+        assert len(rules.fold(history).queue) == QUEUED + 1
+        assert rules.fold(history).queue[0].id == "0"
+
+    def test_what_is_chosen_by_hand_leaves_the_queue_alone(self) -> None:
+        film = ChangeMedia(party_id=P, media="tt0234215")
+
+        assert told(three, (film, 4), (undo, 9))[-1] == taken_back("media", 9)
+        assert order(told(three, (Next(party_id=P), 2), (film, 4), (undo, 9))) == "bc"
+
+    def test_an_undo_of_before_there_was_this_left_the_item_off_the_queue(self) -> None:
+        history = told(three, (Next(party_id=P), 4), (undo, 9))
+        stored = replace(history[-1], requeued=None, before=None)
+
+        assert order((*history[:-1], stored)) == "bc"
+        assert order(told((*history[:-1], stored), (undo, 11))) == "bc"
 
 
 class TestSkip:
@@ -531,7 +636,7 @@ def test_every_member_may_wish(command: ProgramCommand) -> None:
 
 items = st.sampled_from(["a", "b", "c", "0", "1", "2"])
 films = st.sampled_from(["tt0133093", "tt0234215"])
-wishes: st.SearchStrategy[ProgramCommand] = st.one_of(
+wishes: st.SearchStrategy[ProgramCommand | Undo] = st.one_of(
     st.builds(
         ChangeMedia, party_id=st.just(P), media=films, source=st.sampled_from([None, "", "magnet:"]),
         position=st.sampled_from([0.0, 60.0]),
@@ -541,6 +646,7 @@ wishes: st.SearchStrategy[ProgramCommand] = st.one_of(
     st.builds(Dequeue, party_id=st.just(P), item=items),
     st.builds(Vote, party_id=st.just(P), item=items, up=st.booleans()),
     st.just(Next(party_id=P)),
+    st.just(undo),
     st.builds(Skip, party_id=st.just(P), skip=st.booleans()),
 )  # fmt: skip
 surroundings = st.fixed_dictionaries({}, optional={"present": st.frozensets(st.sampled_from([ANA, BOB, EVE]))})
@@ -551,7 +657,7 @@ steps = st.lists(
 codec = Codec(EVENTS)
 
 
-def carry_out(command: ProgramCommand, party: Party, context: Context) -> list[PartyEvent]:
+def carry_out(command: ProgramCommand | Undo, party: Party, context: Context) -> list[PartyEvent]:
     refusal = ""
     try:
         return rules.decide(command, party, context)
@@ -563,7 +669,7 @@ def carry_out(command: ProgramCommand, party: Party, context: Context) -> list[P
 
 @given(st.sampled_from([free, configured(queue_order="votes")]), steps)
 def test_whatever_people_do_the_queue_is_in_order_and_the_same_wish_again_is_silence(
-    settings: Configured, steps: list[tuple[str, ProgramCommand, float, dict[str, object]]]
+    settings: Configured, steps: list[tuple[str, ProgramCommand | Undo, float, dict[str, object]]]
 ) -> None:
     history: list[PartyEvent] = [*three, settings]
     party, now = rules.fold(history), NOW

@@ -28,13 +28,15 @@ class Granted(Struct, frozen=True):
 
     may: tuple[Literal["follow", "track", "send"], ...]
     state: Any = None
+    """Or `Raw`, if it is encoded already."""
     presence: Literal["list", "count"] = "list"
 
 
 Answering = Callable[[Db, Any, Context], Awaitable[Any]]
 """A query's function: (connection, query, context) to value; raises `Rejected`."""
-Granting = Callable[[Db, str, Context], Awaitable[Granted]]
-"""May the context's actor follow the channel with this id? Raises `Rejected` if not."""
+Granting = Callable[[Db, str, Sequence[Context]], Awaitable[Sequence[Granted | Exception]]]
+"""May each of these actors follow the channel with this id? For whoever may not: `Rejected`, which is raised if it
+concerns them all."""
 
 Preparing = Callable[[Any, Context], Awaitable[Command]]
 """What a command needs from outside before anybody decides: (command, context) to the command with it; raises

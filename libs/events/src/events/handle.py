@@ -5,9 +5,8 @@ import hashlib
 import inspect
 import math
 import time
-from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -20,20 +19,23 @@ from events.bus import TimedOut, Unavailable
 from events.contracts.erased import ERASED, Erased
 from events.decider import Decider, Pact
 from events.erasing import belongs, owner_of
-from events.log import Commit, Conflict, Hole, Log, Unclear, Write
+from events.lanes import QUEUE, Done, Lanes, Ride
+from events.log import Commit, Conflict, Hole, Link, Log, Unclear, Write
 from events.messages import Command, Context, Event, Key, Rejected, tag_of
 from events.vault import Vault
 
 log = structlog.get_logger("handle")
 
+WORTH_IT = 3
+"""So many commands that wait behind another one are carried out together with it: the log takes a row of commits in the
+time of a few single ones."""
+LONGEST_ROW = 64
 RACE_SECONDS = 2.0
 """How long a command may go on losing races against other replicas before its sender is told `busy`.
 
 Time and not a count: the loser is slower than the winner, who knows the state already, and may lose dozens in a row
 when there is a crowd on both.
 """
-QUEUE = 256
-"""Commands that may wait for one aggregate on one replica; the next one is told `busy`."""
 CACHED = 4_096
 """Aggregates in memory; the least recently used one goes first."""
 REMEMBERED = 32
@@ -67,16 +69,6 @@ class Snapshots(Protocol):
     async def put(self, key: Key, snapshot: bytes) -> None: ...
 
 
-class Done(Struct, frozen=True):
-    """A command is carried out, or there was nothing to do: true from here on."""
-
-    sequence: int
-    telemetry: int = 0
-    repeated: bool = False
-    committed: bool = False
-    """Whether this attempt added facts to the log; not so if there was nothing to do, or only heartbeats to send."""
-
-
 class Known(Struct, frozen=True):
     """A command that was committed: with which arguments, where, and when."""
 
@@ -95,14 +87,6 @@ class Loaded(Struct):
     known: dict[str, dict[str, Known]] = {}
     snapshot: int = 0
     """Version at the newest snapshot."""
-
-
-class _Lane:
-    """Those who wait for one aggregate, first come, first served."""
-
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.waiting = 0
 
 
 def nothing_known(key: Key) -> Mapping[str, Any]:
@@ -141,7 +125,7 @@ class Aggregates:
         """Until when, by the monotonic clock, commands about a person's own are refused."""
         self._cached = cached
         self._cache: OrderedDict[Key, Loaded] = OrderedDict()
-        self._lanes: defaultdict[Key, _Lane] = defaultdict(_Lane)
+        self._lanes = Lanes()
         self._background: set[asyncio.Task[None]] = set()
         self._schemas = {kind: _schema(decider, events_log.epoch) for kind, decider in deciders.items()}
 
@@ -156,9 +140,12 @@ class Aggregates:
             raise Rejected("busy", aggregate=keys[0].aggregate)
         if command.personal:
             await self._vault.know(context.actor)
-        async with self._queue(keys):
+        ride = None if type(command) in self._pacts else Ride(command, context, deadline, telemetry.traceparent())
+        async with self._lanes.queue(keys, ride) as others:
+            if ride is not None and (done := await self._carried_out(keys[0], ride, others)):
+                return done
             if time.monotonic() > deadline:
-                raise Rejected("deadline-exceeded")
+                raise TimedOut(aggregate=str(keys[0])) if ride and ride.tried else Rejected("deadline-exceeded")
             give_up = time.monotonic() + RACE_SECONDS
             while time.monotonic() < give_up:
                 try:
@@ -176,7 +163,7 @@ class Aggregates:
 
     async def state(self, key: Key) -> Any:
         """The aggregate's state, as new as the log."""
-        async with self._queue((key,)):
+        async with self._lanes.queue((key,)):
             loaded = await self._load(key)
             if await self._catch_up({key: loaded}):
                 loaded = await self._load(key)
@@ -192,7 +179,7 @@ class Aggregates:
         if busy_for > 0:
             self._erasing[owner] = time.monotonic() + busy_for
         own = [key for key in self._cache if key.aggregate in self._owned and belongs(key.id, owner)]
-        self._forget([key for key in own if key not in self._lanes])
+        self._forget([key for key in own if not self._lanes.waiting(key)])
 
     async def _attempt(self, command: Command, context: Context, keys: Sequence[Key]) -> Done | None:
         """One decision. None means that it was taken on an old state and nothing would have told: decide again."""
@@ -201,7 +188,8 @@ class Aggregates:
         known = first.known.get(context.actor, {}).get(context.command_id)
         if known is not None and (repeated := _repeated(known, context)):
             return repeated
-        context = _forward(context, loaded.values(), self._ambient(keys[0]))
+        newest = max((found.at for found in loaded.values() if found.at is not None), default=None)
+        context = _forward(context, newest, self._ambient(keys[0]))
         try:
             decided = self._decide(command, context, loaded)
         except Rejected:
@@ -223,6 +211,63 @@ class Aggregates:
         except Unavailable as away:
             # Not "nothing was carried out": the facts are in.
             raise TimedOut(aggregate=str(keys[0])) from away
+
+    async def _carried_out(self, key: Key, ride: Ride, others: Sequence[Ride]) -> Done | None:
+        """Together with others, now or before its turn came; else it is to decide alone."""
+        if ride.done is None:
+            waiting = [other for other in others if other.done is None]
+            if len(waiting) >= WORTH_IT:
+                await self._carry_out_row(key, [ride, *waiting])
+        return ride.done
+
+    async def _carry_out_row(self, key: Key, waiting: Sequence[Ride]) -> None:
+        """Append what the first ones of those who wait have decided as a row of commits, one for each of them.
+
+        Each decides on what the one before it has. If the row is not taken, everybody decides alone, in turn.
+        """
+        loaded = await self._load(key)
+        rides, row = await self._row(key, loaded, waiting)
+        if len(row) <= WORTH_IT:
+            return
+        for ride in rides:
+            ride.tried = True
+        try:
+            sequences = await self._log.append_row(key, loaded.sequence, loaded.version, row)
+        except Conflict:
+            telemetry.conflicts.labels(key.aggregate).inc()
+            await self._catch_up({key: loaded})
+        except Unclear as unclear:
+            self._forget((key,))
+            raise TimedOut(aggregate=str(key)) from unclear
+        except Rejected:
+            pass  # one of them is too large, say: that is told to whom it concerns
+        else:
+            for ride, link, sequence in zip(rides, row, sequences, strict=True):
+                write = Write(key, loaded.sequence, loaded.version, link.events)
+                self._advance(loaded, write, sequence, link.context)
+                ride.done = Done(sequence, committed=True)
+
+    async def _row(self, key: Key, loaded: Loaded, waiting: Sequence[Ride]) -> tuple[list[Ride], list[Link]]:
+        """The first ones, up to one whose answer is not that facts are added: that one decides alone."""
+        decider, state, at = self._deciders[key.aggregate], loaded.state, loaded.at
+        rides, row, ids = list[Ride](), list[Link](), set[str]()
+        for ride in waiting[:LONGEST_ROW]:
+            id, actor = ride.context.command_id, ride.context.actor
+            if id in ids or id in loaded.known.get(actor, {}) or time.monotonic() > ride.deadline:
+                break
+            context = _forward(ride.context, at, self._ambient(key))
+            try:
+                events = await self._vault.seal(decider.decide(ride.command, state, context))
+                state = decider.fold(events, state)
+            except Exception:  # noqa: BLE001  # whatever it is, it comes again when that one decides alone
+                break
+            if not events or any(event.telemetry for event in events):
+                break
+            at = context.now
+            ids.add(id)
+            rides.append(ride)
+            row.append(Link(events, context, ride.trace))
+        return rides, row
 
     def _decide(
         self, command: Command, context: Context, loaded: Mapping[Key, Loaded]
@@ -348,29 +393,6 @@ class Aggregates:
         except Exception as error:  # noqa: BLE001  # whatever it is, a snapshot is only a shortcut
             log.warning("snapshot not kept", aggregate=str(key), reason=str(error))
 
-    @asynccontextmanager
-    async def _queue(self, keys: Sequence[Key]) -> AsyncIterator[None]:
-        """Wait until nobody else here works on *keys*; taken in one order, so that nobody waits in a circle."""
-        ordered = sorted(set(keys))
-        lanes = [self._lanes[key] for key in ordered]
-        if lanes[ordered.index(keys[0])].waiting >= QUEUE:
-            raise Rejected("busy", aggregate=keys[0].aggregate)
-        for lane in lanes:
-            lane.waiting += 1
-        taken: list[_Lane] = []
-        try:
-            for lane in lanes:
-                await lane.lock.acquire()
-                taken.append(lane)
-            yield
-        finally:
-            for lane in taken:
-                lane.lock.release()
-            for key, lane in zip(ordered, lanes, strict=True):
-                lane.waiting -= 1
-                if lane.waiting == 0:
-                    self._lanes.pop(key, None)
-
 
 def _schema(decider: Decider[Any, Any, Any], epoch: str) -> bytes:
     """Changes with the shape of the state, the rules that fold it and the log, so that an older snapshot is ignored."""
@@ -410,8 +432,7 @@ def _repeated(known: Known, context: Context) -> Done | None:
     return Done(known.sequence, repeated=True)
 
 
-def _forward(context: Context, loaded: Iterable[Loaded], ambient: Mapping[str, Any]) -> Context:
+def _forward(context: Context, newest: datetime | None, ambient: Mapping[str, Any]) -> Context:
     """The context of one decision: an aggregate's time never runs backwards, whatever the clocks of two gateways say,
     and what surrounds it is this replica's own to tell."""
-    newest = max((found.at for found in loaded if found.at is not None), default=context.now)
-    return msgspec.structs.replace(context, now=max(newest, context.now), ambient=ambient)
+    return msgspec.structs.replace(context, now=max(newest or context.now, context.now), ambient=ambient)

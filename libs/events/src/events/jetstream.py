@@ -3,14 +3,14 @@
 import asyncio
 import base64
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from events.bus import ApiError, Bus, TimedOut, Unavailable, header_block
 from events.codec import ID, Codec, headers_of
 from events.group import SEND_SECONDS, Group, Message, send_together
-from events.log import Commit, Conflict, Hole, Unclear, Write
+from events.log import Commit, Conflict, Hole, Link, Unclear, Write, writes_of
 from events.messages import AT, Context, Event, Key, Rejected
 from events.reader import Reader, Stored
 from events.telemetry import traceparent
@@ -25,6 +25,9 @@ APPEND_SECONDS = 10.0
 FIRST_WAIT = 0.02
 LONGEST_WAIT = 0.5
 LARGEST_COMMIT = 512 * 1024
+
+ROWS_AT_ONCE = 8
+"""The server keeps 50 batches of a stream open, of all replicas together."""
 
 NOT_FOUND = 10037
 WRONG_LAST = 10071
@@ -47,6 +50,7 @@ class JetStreamLog:
         self._epoch = epoch
         self._stream = stream_of(context)
         self._group = Group(bus)
+        self._rows = asyncio.Semaphore(ROWS_AT_ONCE)
         self._prefix = f"ev.{context}."
 
     @classmethod
@@ -77,7 +81,21 @@ class JetStreamLog:
         return commits
 
     async def append(self, writes: Sequence[Write], context: Context) -> tuple[int, ...]:
-        messages = [self._message(write, context) for write in writes]
+        messages = [self._message(write, context, traceparent()) for write in writes]
+        return await self._settle(messages, writes[0].key, lambda: self._outcome(writes, messages))
+
+    async def append_row(self, key: Key, expected: int, version: int, row: Sequence[Link]) -> tuple[int, ...]:
+        writes = writes_of(key, expected, version, row)
+        messages = [self._message(write, link.context, link.trace) for write, link in zip(writes, row, strict=True)]
+        for _, _, headers in messages[1:]:
+            del headers[EXPECTED]  # of one subject, the server lets only the first one expect anything
+        async with self._rows:
+            return await self._settle(messages, key, lambda: self._outcome_of_row(key, expected, messages))
+
+    async def _settle(
+        self, messages: Sequence[Message], key: Key, outcome: Callable[[], Awaitable[tuple[int, ...] | None]]
+    ) -> tuple[int, ...]:
+        """Send until it is clear what became of it."""
         deadline = asyncio.get_running_loop().time() + APPEND_SECONDS
         wait = FIRST_WAIT
         while True:
@@ -94,13 +112,13 @@ class JetStreamLog:
                     raise Rejected("log-full") from error
             except (Unavailable, TimedOut):
                 pass
-            stored = await self._outcome(writes, messages)
+            stored = await outcome()
             if stored is not None:
                 return stored
             if refused:
-                raise Conflict(str(writes[0].key))
+                raise Conflict(str(key))
             if asyncio.get_running_loop().time() > deadline:
-                raise Unclear(", ".join(str(write.key) for write in writes))
+                raise Unclear(", ".join(subject.removeprefix(self._prefix) for subject, _, _ in messages))
             await asyncio.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311  # it spreads retries, no more
             wait = min(wait * 2, LONGEST_WAIT)
 
@@ -137,11 +155,11 @@ class JetStreamLog:
     def _commit(self, stored: Stored) -> Commit:
         return self._codec.commit(stored.sequence, self._key(stored.subject), stored.data, stored.headers)
 
-    def _message(self, write: Write, context: Context) -> Message:
+    def _message(self, write: Write, context: Context, trace: str) -> Message:
         body = self._codec.encode(write.events)
         if len(body) > LARGEST_COMMIT:
             raise Rejected("too-large", limit=LARGEST_COMMIT, bytes=len(body))
-        headers = headers_of(write.key, write.version, len(write.events), context, traceparent())
+        headers = headers_of(write.key, write.version, len(write.events), context, trace)
         headers |= {EXPECTED: str(write.expected), STREAM: self._stream}
         return self._subject(write.key), body, headers
 
@@ -165,12 +183,27 @@ class JetStreamLog:
                 return None  # no leader yet
             if message is None:
                 continue
-            stored = header_block(base64.b64decode(message["hdrs"]))
-            ours = stored.get(ID) == headers[ID] and stored.get(AT) == headers[AT]
-            if not ours or base64.b64decode(message.get("data", "")) != body:
+            if not _same(message, body, headers):
                 raise Conflict(str(write.key))
             found.append(int(message["seq"]))
         return tuple(found) if len(found) == len(writes) else None
+
+    async def _outcome_of_row(self, key: Key, expected: int, messages: Sequence[Message]) -> tuple[int, ...] | None:
+        """The same for commits that follow one another. Fewer than all of them stem from an earlier attempt at the
+        first ones: `Conflict`.
+        """
+        found = [expected]
+        for subject, body, headers in messages:
+            try:
+                message = await self._next(found[-1], subject)
+            except (ApiError, Unavailable, TimedOut):
+                return None
+            if message is None and len(found) == 1:
+                return None
+            if message is None or not _same(message, body, headers):
+                raise Conflict(str(key))
+            found.append(int(message["seq"]))
+        return tuple(found[1:])
 
     async def _next(self, after: int, subject: str) -> dict[str, Any] | None:
         """The message that follows *after* on *subject*, as the leader knows it."""
@@ -239,6 +272,13 @@ class JetStreamSnapshots:
 
     async def put(self, key: Key, snapshot: bytes) -> None:
         await self._bus.store(f"$KV.{self._bucket}.{key}", snapshot, {})
+
+
+def _same(message: Mapping[str, Any], body: bytes, headers: Mapping[str, str]) -> bool:
+    """Whether the stored message is just what was sent."""
+    stored = header_block(base64.b64decode(message["hdrs"]))
+    ours = stored.get(ID) == headers[ID] and stored.get(AT) == headers[AT]
+    return ours and base64.b64decode(message.get("data", "")) == body
 
 
 async def _epoch(bus: Bus, stream: str) -> str:

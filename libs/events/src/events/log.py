@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 from events.messages import Context, Event, Key
@@ -43,6 +44,21 @@ class Write(NamedTuple):
     """Empty for an aggregate that a decision over several only looked at: an empty commit guards what was seen."""
 
 
+class Link(NamedTuple):
+    """One of several commits of an aggregate that are to follow one another."""
+
+    events: Sequence[Event]
+    context: Context
+    trace: str = ""
+    """Of its own command."""
+
+
+def writes_of(key: Key, expected: int, version: int, row: Sequence[Link]) -> list[Write]:
+    """The commits of a row, each with the version that it goes on from; all expect what was there before the first."""
+    versions = accumulate((len(link.events) for link in row), initial=version)
+    return [Write(key, expected, before, link.events) for before, link in zip(versions, row, strict=False)]
+
+
 class Conflict(Exception):
     """Somebody else committed to the aggregate since it was loaded: load and decide again."""
 
@@ -70,6 +86,12 @@ class Log(Protocol):
 
         Acknowledged means durable. Appending the same again for the same command returns the first sequences.
         Raise `Conflict` if any aggregate moved, `Unclear` if the outcome could not be learnt in time.
+        """
+
+    async def append_row(self, key: Key, expected: int, version: int, row: Sequence[Link]) -> tuple[int, ...]:
+        """Store commits of one aggregate that follow one another, all or none; return their sequences.
+
+        *expected* and *version* are those before the first. Otherwise as `append`.
         """
 
     async def newest(self, key: Key) -> int:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 
 from events.codec import ID, Codec, commit_id, headers_of
-from events.log import Commit, Conflict, Hole, Write
+from events.log import Commit, Conflict, Hole, Link, Write, writes_of
 from events.messages import AT, Context, Event, Key
 
 BATCH = 500
@@ -45,6 +45,18 @@ class MemoryLog:
                 if await self.newest(write.key) != write.expected:
                     raise Conflict(str(write.key))
             sequences = tuple(self._store(write, context) for write in writes)
+            self._moved.notify_all()
+            return sequences
+
+    async def append_row(self, key: Key, expected: int, version: int, row: Sequence[Link]) -> tuple[int, ...]:
+        writes = writes_of(key, expected, version, row)
+        async with self._moved:
+            answers = [self._first_answer([write], link.context) for write, link in zip(writes, row, strict=True)]
+            if all(answers):
+                return tuple(sequence for answer in answers if answer for sequence in answer)
+            if await self.newest(key) != expected:
+                raise Conflict(str(key))
+            sequences = tuple(self._store(write, link.context) for write, link in zip(writes, row, strict=True))
             self._moved.notify_all()
             return sequences
 

@@ -16,7 +16,7 @@ import asyncpg
 import structlog
 
 from events import telemetry
-from events.handle import Done
+from events.lanes import Done
 from events.messages import Command, Context, Rejected
 from events.readmodel import connect
 from events.schema import is_away

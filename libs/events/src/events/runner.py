@@ -32,9 +32,10 @@ AFTER_TROUBLE_SECONDS = 0.5
 MEASURE_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0
 """After so long without the projection getting on, the leading replica is not ready."""
-CROWD = 8
-"""So many commits in one batch say that more are coming: then the next ones are let gather for a moment."""
-GATHER_SECONDS = 0.004
+CROWD = 3
+"""So many commits in one batch say that more are coming: then the next ones are let gather, for as long as the batch
+took."""
+LONGEST_GATHERING = 0.02
 TIMER_SECONDS = 0.25
 NOWHERE = (-1, -1)
 """From where a notice starts after which every live query looks anew."""
@@ -233,6 +234,7 @@ class Runner:
 
     async def _follow(self, db: Any, batches: Batches, source: str, stream: Source) -> None:
         async for commits in stream.tail(self._at[source]):
+            begun = time.monotonic()
             with (
                 telemetry.batch_seconds.labels(self._service).time(),
                 telemetry.span(
@@ -246,7 +248,7 @@ class Runner:
             await self._announce()
             telemetry.projected.labels(self._service, source).inc(len(commits))
             if len(commits) >= CROWD:
-                await asyncio.sleep(GATHER_SECONDS)
+                await asyncio.sleep(min(time.monotonic() - begun, LONGEST_GATHERING))
 
     def _note(self, applied: Applied, *, goes_on: bool = True) -> None:
         """Rows that changed behind the position do not go on from the last notice."""

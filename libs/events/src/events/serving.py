@@ -15,7 +15,8 @@ from events import telemetry
 from events.bus import Bus, Msg, Subscription, Unavailable
 from events.codec import Codec
 from events.definition import Granted, Preparing, Service
-from events.handle import Aggregates, Done
+from events.handle import Aggregates
+from events.lanes import Done
 from events.log import Commit, Log
 from events.messages import (
     AFTER,
@@ -34,6 +35,7 @@ from events.messages import (
 )
 from events.quotas import Quotas
 from events.readmodel import ReadModels
+from events.together import Together
 
 T = TypeVar("T")
 
@@ -68,6 +70,14 @@ class Request(NamedTuple):
 Handler = Callable[[Request], Awaitable[Answer]]
 
 
+class Right(NamedTuple):
+    """What somebody was granted, where that is true, and the newest commit that it shows."""
+
+    granted: Granted
+    position: Position
+    newest: int
+
+
 class Server:
     """The bus side of one replica."""
 
@@ -97,6 +107,7 @@ class Server:
         self._commands = {command.function: command for command in service.contracts.COMMANDS}
         self._queries = {query.function: query for query in service.queries}
         self._codec: Codec = service.codec
+        self._rights = Together(self._granted)
         self._subscriptions: list[Subscription] = []
         self._working: set[asyncio.Task[None]] = set()
 
@@ -217,20 +228,26 @@ class Server:
 
     async def _grant(self, request: Request) -> Answer:
         kind, context = request.name, request.context
-        granting = self._service.grants.get(kind)
-        if granting is None:
+        if kind not in self._service.grants:
             raise Rejected("unknown-channel", channel=kind[:100])
         wanted = arguments(GrantRequest, request.body)
-        key = Key.of(kind, wanted.channel_id)
+        right = await self._rights.ask((kind, wanted.channel_id), context)
+        grant = await self._complete(Key.of(kind, wanted.channel_id), right, wanted.since)
+        return Answer(msgspec.Raw(_encoder.encode(grant)), str(right.position))
+
+    async def _granted(self, channel: tuple[str, str], contexts: Sequence[Context]) -> Sequence[Right | Exception]:
+        """What each of those who ask about one channel at the same moment may do there."""
+        kind, channel_id = channel
+        granting, key = self._service.grants[kind], Key.of(kind, channel_id)
         # Who joined or left just now must be seen as such: the read model has to have got to the newest commit.
         newest = Position(self._service.name, self._log.epoch, await self._log.newest(key))
         # Ask the read model first and the log second: what the log adds is then exactly what the state lacks.
-        granted, position = await self._models.ask(lambda db: granting(db, wanted.channel_id, context), newest)
-        grant = await self._complete(key, granted, position, newest.sequence, wanted.since)
-        return Answer(msgspec.Raw(_encoder.encode(grant)), str(position))
+        found, position = await self._models.ask(lambda db: granting(db, channel_id, contexts), newest)
+        return [each if isinstance(each, Exception) else Right(each, position, newest.sequence) for each in found]
 
-    async def _complete(self, key: Key, granted: Granted, position: Position, newest: int, since: str | None) -> Grant:
-        """Add to a right what its holder has missed; the state covers *newest* already."""
+    async def _complete(self, key: Key, right: Right, since: str | None) -> Grant:
+        """Add to a right what its holder has missed; the state covers the newest commit already."""
+        granted, position, newest = right
         wanted = Position.parse(since) if since is not None else position
         recovered = (wanted.context, wanted.epoch) == (position.context, position.epoch)
         commits = await self._read_to(newest, key, wanted.sequence if recovered else position.sequence)

@@ -16,6 +16,7 @@ from msgspec.inspect import Metadata, StructType, Type, UnionType, type_info
 
 from events.messages import PERSONAL, Event, Rejected, tag_of
 from events.schema import is_away
+from events.together import Together
 
 E = TypeVar("E", bound=Event)
 
@@ -27,7 +28,12 @@ REMEMBERED = 10_000
 FRESH_FOR = 60.0
 """Seconds after which a key is asked for again, so that an erasure is felt everywhere within a minute."""
 
-ADD = "insert into vault.person_key (uid, wrapped) values ($1, $2) on conflict do nothing returning wrapped"
+ADD = """
+    insert into vault.person_key (uid, wrapped)
+    select * from unnest($1::text[], $2::bytea[]) as new (uid, wrapped) order by uid
+    on conflict do nothing returning uid, wrapped
+"""
+"""In one order: no two replicas wait for each other."""
 
 
 class Keys(Protocol):
@@ -36,8 +42,8 @@ class Keys(Protocol):
     async def fetch(self, uids: Sequence[str]) -> Mapping[str, bytes]:
         """The wrapped keys of those who have one."""
 
-    async def add(self, uid: str, wrapped: bytes) -> bytes:
-        """Keep *wrapped* unless the person has a key already; return the one that is kept."""
+    async def add(self, wrapped: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """Keep these, but for persons who have a key already; return the ones that are kept."""
 
     async def remove(self, uid: str) -> None:
         """Keep none for this person."""
@@ -52,8 +58,8 @@ class MemoryKeys:
     async def fetch(self, uids: Sequence[str]) -> Mapping[str, bytes]:
         return {uid: self.kept[uid] for uid in uids if uid in self.kept}
 
-    async def add(self, uid: str, wrapped: bytes) -> bytes:
-        return self.kept.setdefault(uid, wrapped)
+    async def add(self, wrapped: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        return {uid: self.kept.setdefault(uid, key) for uid, key in wrapped.items()}
 
     async def remove(self, uid: str) -> None:
         self.kept.pop(uid, None)
@@ -70,13 +76,14 @@ class PostgresKeys:
             rows = await self._pool.fetch("select uid, wrapped from vault.person_key where uid = any($1::text[])", uids)
         return {row["uid"]: row["wrapped"] for row in rows}
 
-    async def add(self, uid: str, wrapped: bytes) -> bytes:
-        kept: bytes | None = None
-        with _reachable():
-            while kept is None:  # an erasure may come between the two
-                kept = await self._pool.fetchval(ADD, uid, wrapped)
-                if kept is None:
-                    kept = await self._pool.fetchval("select wrapped from vault.person_key where uid = $1", uid)
+    async def add(self, wrapped: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        kept: dict[str, bytes] = {}
+        while missing := [uid for uid in wrapped if uid not in kept]:  # an erasure may come between the two
+            with _reachable():
+                rows = await self._pool.fetch(ADD, missing, [wrapped[uid] for uid in missing])
+            kept |= {row["uid"]: row["wrapped"] for row in rows}
+            if others := [uid for uid in missing if uid not in kept]:
+                kept |= await self.fetch(others)
         return kept
 
     async def remove(self, uid: str) -> None:
@@ -116,20 +123,19 @@ class Vault:
         self._keys = keys
         self._master = AESGCM(master)
         self._known: OrderedDict[str, tuple[float, AESGCM]] = OrderedDict()
+        self._newcomers = Together(self._meet)
 
     async def know(self, uid: str) -> None:
-        """Have a person's key at hand; make one for who has none."""
-        if not await self._find({uid}):
-            await self._make(uid)
+        """Have a person's key at hand; make one for who has none. Many who come at once are seen to together."""
+        if self._remembered(uid) is None:
+            await self._newcomers.ask("people", uid)
 
     async def seal(self, events: Sequence[E]) -> Sequence[E]:
         """The events with personal fields sealed; makes a key for a person who has none."""
         people = _people(events)
         if not people:
             return events
-        keys = await self._find(people)
-        for uid in people - keys.keys():
-            keys[uid] = await self._make(uid)
+        keys = await self._keys_of(people)
         return [_with(event, lambda text, place, uid: _seal(keys[uid], text, place)) for event in events]
 
     async def open(self, events: Sequence[E]) -> list[E]:
@@ -147,23 +153,37 @@ class Vault:
         """Ask anew for a person's key the next time."""
         self._known.pop(uid, None)
 
+    async def _meet(self, about: str, uids: Sequence[str]) -> Sequence[None]:
+        await self._keys_of(set(uids))
+        return [None] * len(uids)
+
+    async def _keys_of(self, uids: set[str]) -> dict[str, AESGCM]:
+        """Everybody's; made for who has none."""
+        keys = await self._find(uids)
+        if new := uids - keys.keys():
+            kept = await self._keys.add({uid: self._made(uid) for uid in new})
+            keys |= {uid: self._unwrap(uid, wrapped) for uid, wrapped in kept.items()}
+        return keys
+
+    def _remembered(self, uid: str) -> AESGCM | None:
+        known = self._known.get(uid)
+        if known is None or time.monotonic() - known[0] >= FRESH_FOR:
+            return None
+        self._known.move_to_end(uid)
+        return known[1]
+
     async def _find(self, uids: set[str]) -> dict[str, AESGCM]:
-        found, now = {}, time.monotonic()
-        for uid in uids:
-            known = self._known.get(uid)
-            if known is not None and now - known[0] < FRESH_FOR:
-                found[uid] = known[1]
-                self._known.move_to_end(uid)
+        found = {uid: key for uid in uids if (key := self._remembered(uid)) is not None}
         missing = [uid for uid in uids if uid not in found]
         if missing:
             wrapped = await self._keys.fetch(missing)
             found.update({uid: self._unwrap(uid, kept) for uid, kept in wrapped.items()})
         return found
 
-    async def _make(self, uid: str) -> AESGCM:
+    def _made(self, uid: str) -> bytes:
+        """A new key, wrapped."""
         nonce = os.urandom(NONCE_BYTES)
-        wrapped = nonce + self._master.encrypt(nonce, os.urandom(KEY_BYTES), uid.encode())
-        return self._unwrap(uid, await self._keys.add(uid, wrapped))
+        return nonce + self._master.encrypt(nonce, os.urandom(KEY_BYTES), uid.encode())
 
     def _unwrap(self, uid: str, wrapped: bytes) -> AESGCM:
         try:

@@ -132,7 +132,7 @@ class Machine:
         socket = self.url.replace("http", "ws", 1)
         _say(
             f"Ready in {seconds:.1f} s. Try\n"
-            f"  {self.url + '/':<34} the start page\n"
+            f"  {self.url + '/':<34} the watch page\n"
             f"  {self.url + '/docs':<34} every function, with its arguments\n"
             f"  {socket + '/v1/ws':<34} the socket, subprotocol matinee.v1\n"
             f"  {'make demo':<34} two guests watch together (in another terminal)\n"

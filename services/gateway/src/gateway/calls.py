@@ -17,6 +17,7 @@ from gateway import limits, metrics
 from gateway.catalogue import ChannelKind, Function, canonical, split_position
 from gateway.clock import Clock, utc
 from gateway.identity import Identity, Ids, fingerprint
+from gateway.limits import Buckets
 
 PASSING = frozenset(
     {"unavailable", "timeout", "busy", "deadline-exceeded", "internal", "position-not-reached", "other-epoch"}
@@ -36,21 +37,34 @@ _grants = msgspec.json.Decoder(Grant)
 class Calls:
     """Asks services in somebody's name."""
 
-    def __init__(self, bus: Bus, ids: Ids, clock: Clock, seconds: float) -> None:
+    def __init__(self, bus: Bus, ids: Ids, clock: Clock, seconds: float, commands_per_second: float) -> None:
+        """*commands_per_second* are each person's: three times as many at once, one at least; 0 for no limit."""
         self._bus = bus
         self._ids = ids
         self._clock = clock
         self._seconds = seconds
+        self._commands = Buckets(commands_per_second, max(1.0, commands_per_second * limits.COMMANDS_BURST))
 
     async def command(
         self, who: Identity, function: Function, command: Command, body: bytes | Raw, key: str | None
     ) -> Answer:
-        """Carry out a command. With the same *key* it takes effect once, however often it is sent."""
+        """Carry out a command. With the same *key* it takes effect once, however often it is sent.
+
+        What one person makes of the log is bounded here: all doors lead here, and nothing is asked over the bus.
+        """
+        self._not_too_often(who)
         context = self._context(
             who, self._ids.command(who.uid, function.name, key), fingerprint(canonical(command)) if key else ""
         )
         context = msgspec.structs.replace(context, address=self._ids.address(who.address))
         return await self._measured(function, context, body, None)
+
+    def _not_too_often(self, who: Identity) -> None:
+        try:
+            self._commands.take(who.uid, self._clock.now())
+        except Rejected:
+            metrics.commands_refused.inc()
+            raise
 
     async def query(self, who: Identity, function: Function, body: bytes | Raw, after: str | None = None) -> Answer:
         """Answer a query, at or after a position."""

@@ -210,7 +210,7 @@ class Channels:
                 member.may = grant.may
                 member.asked = asyncio.get_running_loop().time()
                 self._take_early(channel)
-                self._watch_for_silence(channel)
+                self._watch_for_silence(channel, grant.last)
                 return
         raise Rejected("unavailable", reason="stale grants")
 
@@ -261,8 +261,8 @@ class Channels:
             del channel.early[: -limits.COMMITS_HELD]
             return
         item = self._item(channel, msg)
-        patient = item.patient and self._presences.counted(channel.name)
-        self._tell_at(channel, item, limits.CROWD_SECONDS if patient else 0.0)
+        crowd = limits.CROWD if self._presences.counted(channel.name) else len(channel.line)
+        self._tell_at(channel, item, patience_of(crowd) if item.patient else 0.0)
 
     def _tell_at(self, channel: Channel, what: Item | Msg, wait: float) -> None:
         """Tell it in so many seconds, or sooner with something else; at once if it need not wait and nobody rests."""
@@ -367,13 +367,15 @@ class Channels:
         if channel.line.gap:
             self._mend_soon(channel)
 
-    def _watch_for_silence(self, channel: Channel) -> None:
-        """A grant knew more than has arrived: if it does not arrive, it was lost."""
-        if channel.line.behind:
-            asyncio.get_running_loop().call_later(PATIENCE, self._check_silence, channel)
+    def _watch_for_silence(self, channel: Channel, known: int) -> None:
+        """A grant knew of commits up to *known*: if they do not arrive, they were lost."""
+        if channel.line.last < known:
+            asyncio.get_running_loop().call_later(PATIENCE, self._check_silence, channel, channel.epoch, known)
 
-    def _check_silence(self, channel: Channel) -> None:
-        if channel.line.behind and self._channels.get(channel.name) is channel:
+    def _check_silence(self, channel: Channel, epoch: str, known: int) -> None:
+        """That a later grant knows more again, as always while many come in, is nothing to wonder at."""
+        lost = channel.epoch == epoch and channel.line.last < known
+        if lost and channel.line.behind and self._channels.get(channel.name) is channel:
             self._suspect(channel)
 
     def _mend_soon(self, channel: Channel) -> None:
@@ -413,7 +415,7 @@ class Channels:
         line.mend(missed, grant.last)
         for item in missed:
             self._tell_who_may_less(channel, item)
-        self._watch_for_silence(channel)
+        self._watch_for_silence(channel, line.known)
 
     def _restart(self, channel: Channel, epoch: str = "") -> None:
         """Everybody begins from a fresh state, with an own grant, and is told that something may be missing."""
@@ -446,6 +448,14 @@ def rest_of(took: float) -> float:
     A few followers are told at once, always; a crowd to which much happens costs half of the gateway's time at most.
     """
     return min(took, REST_MOST) if took > REST_FROM else 0.0
+
+
+def patience_of(followers: int) -> float:
+    """Seconds in which a channel gathers what so many may hear a moment later: the more they are, the more it costs to
+    tell them, and the more there is to tell. A handful is told at once.
+    """
+    share = (followers - limits.HANDFUL) / (limits.CROWD - limits.HANDFUL)
+    return limits.CROWD_SECONDS * min(max(share, 0.0), 1.0)
 
 
 def _before(position: str | None) -> str | None:

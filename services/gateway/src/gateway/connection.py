@@ -248,7 +248,7 @@ class Connection:
     def _report(self, frame: Call, function: Function, report: Report) -> None:
         """Whoever follows is answered at once: reports are many."""
         if self._desk.reports.take_if_known(self._who(), self.number, report):
-            self.write(encode(Result(id=frame.id, value=NOTHING, position="")))
+            self.write(encode(Result(id=frame.id, value=NOTHING, position=None)))
         else:
             self.session.begin_call(frame.id, function.context, False)
             self._spawn(self._answer_report(frame, function, report))
@@ -256,7 +256,7 @@ class Connection:
     async def _answer_report(self, frame: Call, function: Function, report: Report) -> None:
         try:
             await self._desk.reports.take(self._who(), self.number, report, self._after(function.context))
-            answer = encode(Result(id=frame.id, value=NOTHING, position=""))
+            answer = encode(Result(id=frame.id, value=NOTHING, position=None))
         except Rejected as error:
             answer = refusal(frame.id, error)
         except Exception:

@@ -174,13 +174,14 @@ def _guest(request: Json, answer: Json) -> Json:
 def _answer(function: Function, references: Mapping[type, Json]) -> Json:
     returns = function.type.returns
     value: Json = {"type": "null"} if returns is None else references[returns]
+    is_report = function.kind == "report"
     schema = {
         "type": "object",
-        "properties": {"value": value, "position": {"type": "string"}},
+        "properties": {"value": value, "position": {"type": "null" if is_report else "string"}},
         "required": ["value", "position"],
     }
     return {
-        "description": "The value and the position that it is true at",
+        "description": "Nothing" if is_report else "The value and the position that it is true at",
         "content": {JSON: {"schema": schema}},
     }
 

@@ -14,7 +14,7 @@ from msgspec import Meta, Raw, Struct
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from events import telemetry
-from events.messages import AFTER, NO_NUL, POSITION, Answer, Query, Rejected, Report, invalid
+from events.messages import AFTER, NO_NUL, POSITION, Query, Rejected, Report, invalid
 from gateway import limits, metrics
 from gateway.addresses import address_of
 from gateway.auth import display_name
@@ -53,6 +53,8 @@ PAGE_HEADERS: dict[str, str] = {
 log = structlog.get_logger("http")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+NOTHING = Raw(b"null")
 
 _encoder = msgspec.json.Encoder()
 
@@ -114,8 +116,8 @@ class Http:
         with telemetry.span(f"http {function.name}", request.headers):
             if isinstance(arguments, Report):
                 await self._desk.reports.take(who, NO_SOCKET, arguments)
-                answer = Answer()
-            elif isinstance(arguments, Query):
+                return _value(NOTHING, None)
+            if isinstance(arguments, Query):
                 answer = await self._desk.calls.query(who, function, body, request.headers.get(AFTER))
             else:
                 answer = await self._desk.calls.command(who, function, arguments, body, _key(request))
@@ -258,7 +260,7 @@ def _key(request: web.Request) -> str | None:
     return key
 
 
-def _value(value: Raw, position: str, headers: dict[str, str] | None = None) -> web.Response:
+def _value(value: Raw, position: str | None, headers: dict[str, str] | None = None) -> web.Response:
     body = b"".join((b'{"value":', value, b',"position":', _encoder.encode(position), b"}"))
     return _json(
         body, headers={hdrs.CACHE_CONTROL: "private, no-cache", hdrs.VARY: hdrs.AUTHORIZATION, **(headers or {})}

@@ -22,6 +22,9 @@ STREAMS = 20
 CHANNELS = 50
 CALLS_PER_SECOND = 500.0
 CALLS_BURST = 1000.0
+COMMANDS_PER_SECOND = 20.0
+COMMANDS_BURST = 3.0
+"""Times as many at once as in a second."""
 REFUSALS_IN_A_ROW = 1000
 
 SIGN_IN_SECONDS = 10.0
@@ -58,6 +61,8 @@ ROSTER_PEOPLE = 1000
 ROSTER_BYTES = 512 * 1024
 PRESENCE_SECONDS = 0.1
 CROWD_SECONDS = 0.1
+CROWD = 200
+HANDFUL = 10
 COUNT_SECONDS = 1.0
 LEASE_SECONDS = 3.0
 LEASE_DEAD_SECONDS = 10.0
@@ -100,6 +105,12 @@ TABLE: tuple[Row, ...] = (
         "Frames per socket, calls per person over HTTP",
         f"{CALLS_PER_SECOND:.0f} a second, {CALLS_BURST:,.0f} at once",
         f"`rate-limited`; {REFUSALS_IN_A_ROW:,} refusals in a row close 4429 (`MATINEE_CALLS_PER_SECOND`)",
+    ),
+    Row(
+        "Commands of one person per gateway",
+        f"{COMMANDS_PER_SECOND:.0f} a second, {COMMANDS_PER_SECOND * COMMANDS_BURST:.0f} at once",
+        f"`rate-limited` with `retry_after`; the {ADDRESSES:,} people heard last are remembered "
+        "(`MATINEE_COMMANDS_PER_SECOND`)",
     ),
     Row("Time to sign in on a socket", f"{SIGN_IN_SECONDS:.0f} s since it opened or last asked the time", "close 4401"),
     Row("Expired token on an open socket", f"{EXPIRED_SECONDS / 60:.0f} min", "close 4402"),
@@ -189,12 +200,15 @@ class Buckets:
     """Token buckets by name, for as many names as are remembered; who was forgotten starts with a full one."""
 
     def __init__(self, rate: float, burst: float) -> None:
+        """A *rate* of 0 is none: nothing is refused, and nobody remembered."""
         self._rate = rate
         self._burst = burst
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def take(self, name: str, now: float) -> None:
         """Raise `rate-limited` when the bucket is empty."""
+        if not self._rate:
+            return
         bucket = self._buckets.get(name)
         if bucket is None:
             bucket = self._buckets[name] = Bucket(self._burst, now)

@@ -92,6 +92,11 @@ class Line:
         return bool(self._ahead)
 
     @property
+    def known(self) -> int:
+        """How far the log goes, by what has arrived here and by grants of those who are ahead."""
+        return max((member.sent for member in self._ahead), default=self.last)
+
+    @property
     def overflowing(self) -> bool:
         return self._held is not None and len(self._held) > limits.COMMITS_HELD
 

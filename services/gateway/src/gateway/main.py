@@ -79,7 +79,7 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
         ids = Ids(config.uid_secret, secrets.token_bytes)
         auth = _auth(config, ids, clock, fetcher(fetching))
         catalogue = Catalogue()
-        calls = Calls(bus, ids, clock, config.call_seconds)
+        calls = Calls(bus, ids, clock, config.call_seconds, config.commands_per_second)
         notices = Notices(bus, catalogue.contexts, clock.now)
         presences = Presences(bus, clock, name)
         channels = Channels(bus, calls, catalogue, presences, name)

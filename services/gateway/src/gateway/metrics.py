@@ -12,6 +12,7 @@ grants = Counter("matinee_gateway_grants_total", "Rights asked for", ["kind", "w
 deliveries = Counter("matinee_gateway_deliveries_total", "Frames written to followers and watchers", ["op"])
 sent_bytes = Counter("matinee_gateway_delivered_bytes_total", "Bytes of those frames")
 broadcasts = Counter("matinee_gateway_broadcasts_total", "Broadcasts that came in from sockets")
+commands_refused = Counter("matinee_gateway_commands_refused_total", "Commands of people who send too many")
 reports = Counter("matinee_gateway_reports_total", "Reports taken in")
 report_batches = Counter("matinee_gateway_report_batches_total", "Batches of reports handed on to services")
 report_bytes = Counter("matinee_gateway_report_bytes_total", "Bytes of those batches")

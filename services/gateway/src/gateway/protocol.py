@@ -130,11 +130,11 @@ class SignedIn(ServerFrame, frozen=True, tag="ok"):
 
 
 class Result(ServerFrame, frozen=True, tag="result"):
-    """The answer to a call."""
+    """The answer to a call. Of a report `position` is null: it leaves nothing that could be read after it."""
 
     id: FrameId
     value: Raw
-    position: str
+    position: str | None
 
 
 class Value(ServerFrame, frozen=True, tag="value"):

@@ -43,7 +43,7 @@ class Roster:
     On a channel that only counts, somebody at two gateways counts twice.
     """
 
-    __slots__ = ("_here", "_shown", "_shown_count", "_size", "_there", "changed_here", "counted", "name")
+    __slots__ = ("_here", "_present", "_shown", "_shown_count", "_size", "_there", "changed_here", "counted", "name")
 
     def __init__(self, name: str, counted: bool) -> None:
         self.name = name
@@ -55,6 +55,8 @@ class Roster:
         self._there: dict[str, Page] = {}
         self._shown: dict[str, Raw] = {}
         self._shown_count = 0
+        self._present: Raw | None = None
+        """What is shown, as it is sent; None when that has changed."""
 
     @property
     def empty_here(self) -> bool:
@@ -112,6 +114,7 @@ class Roster:
         self.counted = True
         self.changed_here = self.changed_here or bool(self._here)
         self._shown.clear()
+        self._present = None
         self._shown_count = -1  # whatever it is now, followers have not been told
         return True
 
@@ -120,12 +123,15 @@ class Roster:
         return self._there.pop(gateway, None) is not None
 
     def present(self) -> Raw:
-        """What followers have been told up to now; pushes go on from here."""
-        shown: Mapping[str, object] = {"count": max(0, self._shown_count)} if self.counted else self._shown
-        return Raw(msgspec.json.encode(shown))
+        """What followers have been told up to now; pushes go on from here. Encoded once for all who come meanwhile."""
+        if self._present is None:
+            shown: Mapping[str, object] = {"count": max(0, self._shown_count)} if self.counted else self._shown
+            self._present = Raw(msgspec.json.encode(shown))
+        return self._present
 
     def push(self) -> bytes:
         """The frame that tells followers what is new; empty if nothing is."""
+        self._present = None
         if self.counted:
             count = len(self._here) + sum(page.count or len(page.people) for page in self._there.values())
             if count == self._shown_count:

@@ -44,6 +44,10 @@ class Settings(Common, frozen=True, kw_only=True):
     """Bytes that may wait for one reader."""
     calls_per_second: Positive = field(name="MATINEE_CALLS_PER_SECOND", default=limits.CALLS_PER_SECOND)
     """Frames per socket, and calls per person over HTTP; twice as many at once."""
+    commands_per_second: Annotated[float, Meta(ge=0)] = field(
+        name="MATINEE_COMMANDS_PER_SECOND", default=limits.COMMANDS_PER_SECOND
+    )
+    """Commands of one person through all doors; three times as many at once; 0 for no limit."""
     sends_per_second: Positive = field(name="MATINEE_SENDS_PER_SECOND", default=limits.SENDS_PER_SECOND)
     """Broadcasts per socket; twice as many at once."""
     guests_per_second: Positive = field(name="MATINEE_GUESTS_PER_SECOND", default=limits.GUESTS_PER_SECOND)

@@ -81,8 +81,25 @@ class Sockets:
     def _hello_frame(self) -> bytes:
         epoch = ";".join(f"{context}:{epoch}" for context, epoch in self._desk.notices.epochs.items())
         if self._hello[0] != epoch or not self._hello[1]:
-            self._hello = epoch, encode(Hello(protocol=SUBPROTOCOL, limits=_told_limits(self._rates), epoch=epoch))
+            self._hello = epoch, encode(Hello(protocol=SUBPROTOCOL, limits=self._told_limits(), epoch=epoch))
         return self._hello[1]
+
+    def _told_limits(self) -> dict[str, float]:
+        """What does not hold here is left out."""
+        commands = self._desk.settings.commands_per_second
+        return {
+            "frame_bytes": limits.FRAME_BYTES,
+            "calls_in_flight": limits.CALLS_IN_FLIGHT,
+            "calls_per_second": self._rates.frames,
+            **({"commands_per_second": commands} if commands else {}),
+            "watches": limits.WATCHES,
+            "channels": limits.CHANNELS,
+            "send_bytes": limits.SEND_BYTES,
+            "sends_per_second": self._rates.sends,
+            "meta_bytes": limits.META_BYTES,
+            "sign_in_seconds": limits.SIGN_IN_SECONDS,
+            "ping_seconds": limits.PING_SECONDS,
+        }
 
     async def run(self) -> None:
         """Look after slow readers, silent sockets and expired tokens. Runs for ever."""
@@ -144,18 +161,3 @@ async def _read(connection: Connection, response: Any) -> None:
                 return
             case _:
                 return
-
-
-def _told_limits(rates: Rates) -> dict[str, float]:
-    return {
-        "frame_bytes": limits.FRAME_BYTES,
-        "calls_in_flight": limits.CALLS_IN_FLIGHT,
-        "calls_per_second": rates.frames,
-        "watches": limits.WATCHES,
-        "channels": limits.CHANNELS,
-        "send_bytes": limits.SEND_BYTES,
-        "sends_per_second": rates.sends,
-        "meta_bytes": limits.META_BYTES,
-        "sign_in_seconds": limits.SIGN_IN_SECONDS,
-        "ping_seconds": limits.PING_SECONDS,
-    }

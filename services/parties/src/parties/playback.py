@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 from msgspec.structs import asdict, replace
 
@@ -31,7 +31,7 @@ from events.contracts.party import (
 from events.messages import Context, Rejected
 from parties.guards import may, must_be_member, not_too_often
 from parties.rules import Rules
-from parties.state import Party, Seat, Waiting, evolve
+from parties.state import Control, Party, Seat, Waiting, evolve
 
 SAME_PLACE = 0.5
 """Seconds. A player that repeats `play` or `pause` says where it is itself, a little beside where the party is."""
@@ -163,10 +163,19 @@ def _undo(party: Party, context: Context, rules: Rules) -> list[PartyEvent]:
     undone = Undone(
         by=context.actor, undid=last.what, author=last.by, playing=before.playing, position=before.position,
         rate=before.rate, at=max(at, before.at or at), other_media=last.other_media, said_at=context.now,
-        **asdict(last.media),
+        **asdict(last.media), **_requeuing(party, last),
     )  # fmt: skip
     held = _held_after(undone, party, context) if before.playing else None
     return [undone] if held is None else [replace(undone, playing=False), held]
+
+
+def _requeuing(party: Party, last: Control) -> dict[str, Any]:
+    """What an undo means for the queue. It is not refused for a full one: that may hold one item too many."""
+    queued = {item.id for item in party.queue}
+    if last.taken is not None and last.taken.item.id not in queued:
+        after = party.queue[last.taken.place :]
+        return {"requeued": last.taken.item.id, "before": after[0].id if after else None}
+    return {"item": last.requeued} if last.requeued in queued else {}
 
 
 def _held_after(undone: Undone, party: Party, context: Context) -> Held | None:

@@ -88,6 +88,7 @@ create table ban (
     primary key (party_id, uid)
 );
 
+-- What is queued. Besides, at place -1, the item that left the queue last to be watched: an undo puts it back.
 create table item (
     party_id text collate "C" not null,
     item text collate "C" not null,

@@ -102,6 +102,24 @@ class Waiting(Struct, frozen=True):
     countdown: float = 0.0
 
 
+class Item(Struct, frozen=True):
+    """A queued item."""
+
+    id: str
+    by: str
+    media: Media
+    votes: int = 0
+    """Bit by bit, by the number of the voter's seat: names would make a large party's state several times as large."""
+
+
+class Taken(Struct, frozen=True):
+    """An item that is watched instead of waiting in the queue."""
+
+    item: Item
+    place: int
+    """That it had in the queue, from 0 on."""
+
+
 class Control(Struct, frozen=True):
     """The last control and what playback was like without it."""
 
@@ -114,16 +132,10 @@ class Control(Struct, frozen=True):
     media: Media
     other_media: bool = False
     """Whether it changed what is watched, be it only its source, which is not known here."""
-
-
-class Item(Struct, frozen=True):
-    """A queued item."""
-
-    id: str
-    by: str
-    media: Media
-    votes: int = 0
-    """Bit by bit, by the number of the voter's seat: names would make a large party's state several times as large."""
+    taken: Taken | None = None
+    """What it took off the queue."""
+    requeued: str | None = None
+    """The item that it put back into the queue."""
 
 
 class Party(Struct, frozen=True):
@@ -253,7 +265,8 @@ def _playback(party: Party, event: PartyEvent) -> dict[str, Any] | None:
             return {**_controlled(party, "rate", event, anchor), "waiting": party.waiting}
         case Undone(playing=playing, position=position, rate=rate, at=at):
             undone = _controlled(party, "undo", event, Anchor(playing, position, rate, at))
-            return {**undone, **(_watching(party, media_of(event)) if event.other_media else {})}
+            watching = _watching(party, media_of(event)) if event.other_media else {}
+            return {**undone, **_requeued(party, event), **watching}
         case Held(why=why, waits_for=waits_for, position=position, at=at, until=until):
             since = party.waiting.since if party.waiting else said(event)
             waiting = Waiting(why, waits_for, since, until, event.countdown)
@@ -269,14 +282,13 @@ def _program(party: Party, event: PartyEvent) -> dict[str, Any] | None:
         case MediaChanged(position=position, at=at, item=item):
             anchor = Anchor(False, position, 1.0, at)
             changed = _controlled(party, "media", event, anchor)
-            left = tuple(queued for queued in queue if queued.id != item)
-            return {**changed, **_watching(party, media_of(event)), "queue": left}
+            return {**changed, **_watching(party, media_of(event)), "queue": _off(queue, item)}
         case Queued(item=item, by=by):
             return {"queue": (*queue, Item(item, by, media_of(event)))}
         case Moved(item=item, before=before):
             return {"queue": moved(queue, item, before)}
         case Dequeued(item=item):
-            return {"queue": tuple(queued for queued in queue if queued.id != item)}
+            return {"queue": _off(queue, item)}
         case Voted(item=item, uid=uid, up=up):
             ballot = _ballot(party.members, uid)
             return {"queue": tuple(_marked(queued, ballot, up) if queued.id == item else queued for queued in queue)}
@@ -332,7 +344,16 @@ def _controlled(party: Party, what: str, event: _Control, anchor: Anchor) -> dic
     return {
         "anchor": anchor,
         "waiting": None,
-        "last": Control(what, by, at, _before(party, what, at), party.media, _other_media(event)),
+        "last": Control(
+            what,
+            by,
+            at,
+            _before(party, what, at),
+            party.media,
+            _other_media(event),
+            _taken(party, event),
+            getattr(event, "requeued", None),
+        ),
         "controls": {**recent, by: (*recent.get(by, ()), at)},
     }
 
@@ -346,6 +367,21 @@ def _before(party: Party, what: str, at: datetime) -> Anchor:
 
 def _other_media(event: _Control) -> bool:
     return isinstance(event, MediaChanged) or (isinstance(event, Undone) and event.other_media)
+
+
+def _taken(party: Party, event: _Control) -> Taken | None:
+    id = getattr(event, "item", None)
+    return next((Taken(item, place) for place, item in enumerate(party.queue) if item.id == id), None)
+
+
+def _requeued(party: Party, undone: Undone) -> dict[str, Any]:
+    """The queue after an undo, if that changes it: an item is off it again, or back in it with its votes."""
+    if undone.item is not None:
+        return {"queue": _off(party.queue, undone.item)}
+    if undone.requeued is None or party.last is None or party.last.taken is None:
+        return {}
+    item = party.last.taken.item
+    return {"queue": moved((*party.queue, item), item.id, undone.before)}
 
 
 def _watching(party: Party, media: Media) -> dict[str, Any]:
@@ -362,7 +398,17 @@ def _gone(party: Party, uid: str) -> dict[str, Any]:
     members = {other: seat for other, seat in party.members.items() if other != uid}
     ballot = _ballot(party.members, uid)
     queue = tuple(_marked(queued, ballot, False) if queued.votes & ballot else queued for queued in party.queue)
-    return {"members": members, "queue": queue, "skips": _without(party.skips, uid), **_spared(party, uid)}
+    return {
+        "members": members, "queue": queue, "skips": _without(party.skips, uid), "last": _forgotten(party.last, ballot),
+        **_spared(party, uid),
+    }  # fmt: skip
+
+
+def _forgotten(last: Control | None, ballot: int) -> Control | None:
+    """The last control without somebody's vote for what it took off the queue: their seat may become another's."""
+    if last is None or last.taken is None:
+        return last
+    return replace(last, taken=replace(last.taken, item=_marked(last.taken.item, ballot, False)))
 
 
 def _spared(party: Party, uid: str) -> dict[str, Any]:
@@ -389,6 +435,10 @@ def moved(queue: tuple[Item, ...], item: str, before: str | None) -> tuple[Item,
     rest = [queued for queued in queue if queued.id != item]
     place = next((index for index, queued in enumerate(rest) if queued.id == before), len(rest))
     return (*rest[:place], *moving, *rest[place:])
+
+
+def _off(queue: tuple[Item, ...], item: str | None) -> tuple[Item, ...]:
+    return tuple(queued for queued in queue if queued.id != item)
 
 
 def _free_seat(members: dict[str, Seat], uid: str) -> int:

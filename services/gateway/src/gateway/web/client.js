@@ -235,8 +235,9 @@ export class Client {
   }
 
   /**
-   * Carry out a command or answer a query: `{ value, position }`. It is sent again under the same key, over a new
-   * socket if need be, until it is answered or `patience` milliseconds are over. `once`: only now, or not at all.
+   * Carry out a command or answer a query: `{ value, position }`; a report is answered too, with null for both. It is
+   * sent again under the same key, over a new socket if need be, until it is answered or `patience` milliseconds are
+   * over. `once`: only now, or not at all.
    */
   async call(fn, args = {}, { key = newKey(), after, patience = 30 * SECOND, once = false } = {}) {
     const until = local() + patience;

@@ -209,10 +209,9 @@ function sayGoodbye(heading, text, ...actions) {
 
 function sayFarewell(room, why, { by, reason } = {}) {
   const who = by && by !== room.me ? room.nameOf(by) : "Somebody";
-  const because = reason ? ` Their reason: “${reason}”` : "";
   switch (why) {
-    case "kicked": return sayGoodbye("You were put out", `${who} put you out of this room.${because}`, again(room.id, "Join again"));
-    case "banned": return sayGoodbye("You are banned", `${who} banned you from this room.${because}`);
+    case "kicked": return sayGoodbye("You were put out", `${who} put you out of this room.`, again(room.id, "Join again"));
+    case "banned": return sayGoodbye("You are banned", `${who} banned you from this room.`);
     case "closed": return sayGoodbye("The room is closed", { empty: "Everybody has left.", expired: "Nothing had happened in it for a day." }[reason] ?? "Its host closed it.");
     case "left": return sayGoodbye("You left the room", "You did so in another window.", again(room.id, "Join again"));
     case "not-a-member": return sayGoodbye("You are not in this room any more", "You can join it again.", again(room.id, "Join again"));

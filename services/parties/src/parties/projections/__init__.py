@@ -7,7 +7,8 @@ from parties.projections.queue import apply_to_item, apply_to_vote
 from parties.projections.sync import apply_to_sync
 
 PROJECTIONS = (
-    # Members look up who is host before the batch, and screens what was queued before it: so the order matters.
+    # Members look up who is host before the batch, screens what was queued before it, and votes what is after it: so
+    # the order matters.
     Projection("person", apply_to_person),
     Projection("member", apply_to_member),
     Projection("ban", apply_to_ban),

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from events.contracts import party
 from events.definition import Answering
 from events.messages import Query
+from parties.queries.following import grant
 from parties.queries.history import timeline
 from parties.queries.lists import list_parties, mine
 from parties.queries.quality import overall_statistics, statistics
-from parties.queries.room import bans, grant, members, queue, state
+from parties.queries.room import bans, members, queue, state
 
 __all__ = ["QUERIES", "grant"]
 

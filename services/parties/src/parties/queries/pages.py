@@ -6,14 +6,15 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import NamedTuple
 
-from events.contracts.party import MemberView
+from msgspec import Raw
 
 KEPT_SECONDS = 1.0
 """What changes without a commit of the party's, say an erased name, shows after so long at the latest."""
 MOST = 64
 """Of large parties the members take some 50 kB; the oldest page goes first."""
 
-Page = list[MemberView]
+Page = Raw
+"""As it is sent."""
 
 
 class Kept(NamedTuple):

@@ -18,7 +18,7 @@ PARTY = """
            (select case when member.uid = party.host then 'host' else member.role end
               from member where member.party_id = $1 and member.uid = $2) as role,
            exists (select 1 from ban where ban.party_id = $1 and ban.uid = $2) as banned,
-           (select count(*) from item where item.party_id = $1) as queued,
+           (select count(*) from item where item.party_id = $1 and place >= 0) as queued,
            (select count(*) from member where member.party_id = $1 and skips) as skip_votes,
            (select at from audience where audience.party_id = $1) as heard_at
       from party where party.party_id = $1

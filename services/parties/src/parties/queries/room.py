@@ -1,12 +1,12 @@
-"""What the screen of one party shows, and who may follow it."""
+"""What the screen of one party shows."""
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from events import cursor
 from events.contracts.party import (
-    LISTED,
     ROLES,
     Bans,
     BansPage,
@@ -20,20 +20,13 @@ from events.contracts.party import (
     PartyView,
     Queue,
     QueuePage,
-    Room,
     Settings,
     State,
 )
 from events.cursor import Instant
-from events.definition import Granted
 from events.messages import Context, Rejected
 from events.projection import Db
-from parties.queries.pages import Pages
 from parties.queries.rights import PAGE_BYTES, fitting, of_mine, readable
-
-ROOM_MEMBERS = 100
-ROOM_BYTES = 150_000
-"""Of a room's members, and of its queue: a grant carries missed commits, too."""
 
 # Each name is looked up by itself: put together by a plain join, all names of the party would be gone through for each.
 MEMBERS = """
@@ -56,12 +49,13 @@ MEMBERS = """
 
 QUEUE = """
     select item, media, media_title, season, episode, case when $3 then source else '' end as source, file_index, by,
-           votes, mine, added_at
+           votes, mine, added_at, rank, place
       from item,
            lateral (select count(*) as votes, coalesce(bool_or(uid = $2), false) as mine
-                      from vote where vote.party_id = item.party_id and vote.item = item.item) as wanted
-     where party_id = $1
-     order by case when $4 then -votes end, place
+                      from vote where vote.party_id = item.party_id and vote.item = item.item) as wanted,
+           lateral (select case when $4 then -votes else 0 end as rank) as ranked
+     where party_id = $1 and place >= 0 and (rank, place) > ($5, $6)
+     order by rank, place
 """
 
 BANS = """
@@ -78,24 +72,35 @@ class Seat(NamedTuple):
     uid: str
 
 
+class Turn(NamedTuple):
+    """A place in the queue; `rank` is as many below 0 as there are votes, if these decide."""
+
+    rank: Annotated[int, Meta(ge=-(2**31), le=0)]
+    place: Annotated[int, Meta(ge=-1, le=2**31 - 1)]
+
+
 FIRST = Seat(0, "")
+NEXT = Turn(-(2**31), -1)
 
 
 async def state(db: Db, query: State, context: Context) -> PartyView:
-    return _view(await readable(db, query.party_id, context))
+    return view_of(await readable(db, query.party_id, context))
 
 
 async def members(db: Db, query: Members, context: Context) -> MembersPage:
     after = FIRST if query.cursor is None else cursor.read(query.cursor, Seat)
     await readable(db, query.party_id, context)
-    found = await _members(db, query.party_id, after, query.limit + 1)
+    found = await seated(db, query.party_id, after, query.limit + 1)
     page = fitting(found[: query.limit], PAGE_BYTES)
     return MembersPage(page, cursor.write(_seat(page[-1])) if len(found) > len(page) else None)
 
 
 async def queue(db: Db, query: Queue, context: Context) -> QueuePage:
+    after = NEXT if query.cursor is None else cursor.read(query.cursor, Turn)
     row = await readable(db, query.party_id, context)
-    return QueuePage(fitting(await _queue(db, row, context), PAGE_BYTES))
+    found = await items_of(db, row, context.actor, after, sources=row["role"] is not None)
+    page = fitting([item for item, _ in found], PAGE_BYTES)
+    return QueuePage(page, cursor.write(found[len(page) - 1][1]) if len(found) > len(page) else None)
 
 
 async def bans(db: Db, query: Bans, context: Context) -> BansPage:
@@ -106,39 +111,20 @@ async def bans(db: Db, query: Bans, context: Context) -> BansPage:
     return BansPage([BanView(**ban) for ban in await db.fetch(BANS, query.party_id)])
 
 
-async def grant(db: Db, channel_id: str, context: Context, pages: Pages | None = None) -> Granted:
-    """Members may do everything on a party's channel; who is none may follow a public one.
-
-    A crowd that comes in at once is shown the same members: *pages* keeps them for a moment.
-    """
-    row = await readable(db, channel_id, context)
-    if row["closed_at"] is not None:
-        raise Rejected("party-closed")
-
-    async def read() -> list[MemberView]:
-        return fitting(await _members(db, channel_id, FIRST, ROOM_MEMBERS), ROOM_BYTES)
-
-    first = await (pages.get((channel_id, row["position"], row["heard_at"]), read) if pages else read())
-    room = Room(_view(row), first, fitting(await _queue(db, row, context), ROOM_BYTES))
-    return Granted(
-        may=("follow",) if row["role"] is None else ("follow", "track", "send"),
-        state=room,
-        presence="list" if row["members"] <= LISTED else "count",
-    )
-
-
-async def _members(db: Db, party_id: str, after: Seat, limit: int) -> list[MemberView]:
+async def seated(db: Db, party_id: str, after: Seat, limit: int) -> list[MemberView]:
+    """Members in the order of joining, from a place in it on."""
     rows = await db.fetch(MEMBERS, party_id, cursor.moment(after.joined_at), after.uid, limit)
     return [MemberView(**row) for row in rows]
 
 
-async def _queue(db: Db, row: Any, context: Context) -> list[ItemView]:
-    """In the order in which the items come. Sources are for members."""
+async def items_of(db: Db, row: Any, uid: str, after: Turn = NEXT, *, sources: bool) -> list[tuple[ItemView, Turn]]:
+    """The queue as *uid* sees it, in the order in which the items come. Sources are for members."""
     if not row["queued"]:
         return []
     by_votes = _settings(row).queue_order == "votes"
-    items = await db.fetch(QUEUE, row["party_id"], context.actor, row["role"] is not None, by_votes)
-    return [ItemView(**item) for item in items]
+    rows = await db.fetch(QUEUE, row["party_id"], uid, sources, by_votes, *after)
+    names = ItemView.__struct_fields__
+    return [(ItemView(**{name: row[name] for name in names}), Turn(row["rank"], row["place"])) for row in rows]
 
 
 def _seat(member: MemberView) -> Seat:
@@ -149,7 +135,7 @@ def _settings(row: Any) -> Settings:
     return msgspec.json.decode(row["settings"], type=Settings)
 
 
-def _view(row: Any) -> PartyView:
+def view_of(row: Any) -> PartyView:
     return PartyView(
         party_id=row["party_id"],
         title=row["title"],

@@ -162,6 +162,7 @@ class Kick(_OnMember, frozen=True, kw_only=True):
     function: ClassVar[str] = "party.kick"
     errors: ClassVar[tuple[str, ...]] = (*MANAGE, "no-such-member")
     reason: Reason = ""
+    """Kept in the log for the operator; nobody in the party is told."""
 
 
 class Ban(_OnMember, frozen=True, kw_only=True):
@@ -170,6 +171,7 @@ class Ban(_OnMember, frozen=True, kw_only=True):
     function: ClassVar[str] = "party.ban"
     errors: ClassVar[tuple[str, ...]] = (*MANAGE, "too-many-bans")
     reason: Reason = ""
+    """Told by `party.bans` to those who may ban, and to nobody else."""
 
 
 class Unban(_OnMember, frozen=True, kw_only=True):
@@ -313,8 +315,8 @@ class ChangeRate(_OfParty, frozen=True, kw_only=True):
 class Undo(_OfParty, frozen=True, kw_only=True):
     """Take back the last control, whoever gave it: back to where playback was. Undoing that takes back the undo.
 
-    Within half a second of another undo, anybody's, it was meant once and changes nothing. Needs the right to seek, and
-    to change what is watched if that is taken back.
+    What came from the queue goes back to its place there. Within half a second of another undo, anybody's, it was meant
+    once and changes nothing. Needs the right to seek, and to change what is watched if that is taken back.
     """
 
     function: ClassVar[str] = "party.undo"

@@ -68,11 +68,12 @@ class Left(Event, frozen=True, kw_only=True, tag="party.left"):
 class Kicked(Event, frozen=True, kw_only=True, tag="party.kicked"):
     """Somebody was put out."""
 
-    public: ClassVar[tuple[str, ...]] = ("uid", "by", "reason", "at")
+    public: ClassVar[tuple[str, ...]] = ("uid", "by", "at")
     uid: str
     by: str
     at: datetime
     reason: str = ""
+    """In words, which are for nobody in the party to read."""
 
     def ends(self) -> Ended:
         return Ended("kicked", self.uid)
@@ -84,11 +85,12 @@ class Kicked(Event, frozen=True, kw_only=True, tag="party.kicked"):
 class Banned(Event, frozen=True, kw_only=True, tag="party.banned"):
     """Somebody was put out for good, whether a member or not."""
 
-    public: ClassVar[tuple[str, ...]] = ("uid", "by", "reason", "at")
+    public: ClassVar[tuple[str, ...]] = ("uid", "by", "at")
     uid: str
     by: str
     at: datetime
     reason: str = ""
+    """In words, which those who may ban read."""
 
     def ends(self) -> Ended:
         return Ended("banned", self.uid)
@@ -238,7 +240,8 @@ class Undone(_OfMedia, frozen=True, kw_only=True, tag="party.undone"):
     """The last control was taken back: what is watched and how it plays is as it was before."""
 
     public: ClassVar[tuple[str, ...]] = (
-        "by", "undid", "author", "playing", "position", "rate", *MEDIA, "other_media", "at",
+        "by", "undid", "author", "playing", "position", "rate", *MEDIA, "other_media", "item", "requeued", "before",
+        "at",
     )  # fmt: skip
     by: str
     undid: str
@@ -251,6 +254,11 @@ class Undone(_OfMedia, frozen=True, kw_only=True, tag="party.undone"):
     at: datetime
     other_media: bool = False
     """Whether something else is watched now, or the same from another source."""
+    item: str | None = None
+    """The item of the queue that is watched again, and off the queue again."""
+    requeued: str | None = None
+    """The item that is no longer watched, and in the queue again: before the item `before`, or at the end."""
+    before: str | None = None
     said_at: datetime | None = None
 
 

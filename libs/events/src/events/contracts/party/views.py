@@ -125,9 +125,10 @@ class ItemView(Struct, frozen=True, kw_only=True):
 
 
 class QueuePage(Struct, frozen=True):
-    """The whole queue, in order."""
+    """The queue, in order; `cursor` asks for what did not fit into the answer, null when that was all."""
 
     items: list[ItemView]
+    cursor: str | None
 
 
 class Room(Struct, frozen=True):
@@ -306,8 +307,9 @@ class Queue(_OfParty, frozen=True, kw_only=True):
 
     function: ClassVar[str] = "party.queue"
     returns: ClassVar[Any] = QueuePage
-    errors: ClassVar[tuple[str, ...]] = SEEN
+    errors: ClassVar[tuple[str, ...]] = (*SEEN, "bad-cursor")
     audience: ClassVar[Literal["shared", "me"]] = "me"
+    cursor: Cursor | None = None
 
 
 class Bans(_OfParty, frozen=True, kw_only=True):

@@ -131,8 +131,8 @@ async function putOut(room, { uid, name }, fn) {
   const isBan = fn === "party.ban";
   const given = await ask(isBan ? `Ban ${name}?` : `Put ${name} out?`, {
     text: isBan ? "They cannot come back until you lift the ban." : "They may join again.",
-    fields: [h("label", {}, "Why (they will read it; may stay empty)", h("input", { name: "reason", maxlength: "200" }))],
+    fields: isBan ? [h("label", {}, "Why (for those who may ban; may stay empty)", h("input", { name: "reason", maxlength: "200" }))] : [],
     yes: isBan ? "Ban" : "Put out", danger: true,
   });
-  if (given) await room.try(fn, { uid, reason: given.get("reason").trim() });
+  if (given) await room.try(fn, { uid, ...(isBan && { reason: given.get("reason").trim() }) });
 }

@@ -61,8 +61,8 @@ const HAPPENED = {
   "party.opened": (line) => `opened the room “${line.details.title ?? ""}”`,
   "party.joined": () => "joined",
   "party.left": (line) => (line.details.reason === "unseen" ? "dropped out of sight" : "left"),
-  "party.kicked": (line) => `put ${line.uid_name || "somebody"} out${because(line)}`,
-  "party.banned": (line) => `banned ${line.uid_name || "somebody"}${because(line)}`,
+  "party.kicked": (line) => `put ${line.uid_name || "somebody"} out`,
+  "party.banned": (line) => `banned ${line.uid_name || "somebody"}`,
   "party.unbanned": (line) => `lifted the ban of ${line.uid_name || "somebody"}`,
   "party.locked": (line) => (line.details.locked ? "locked the room" : "unlocked the room"),
   "party.role-changed": (line) => `made ${line.uid_name || "somebody"} ${line.details.role === "cohost" ? "co-host" : "a member"}`,
@@ -93,7 +93,6 @@ const HAPPENED = {
 
 const UNDONE = { play: "play", pause: "pause", seek: "jump", rate: "change of speed", media: "change of film", undo: "undo" };
 const SUBJECTLESS = new Set(["party.host-changed", "party.host-missed", "party.host-returned", "party.expiring", "party.kept"]);
-const because = (line) => (line.details.reason ? `: “${line.details.reason}”` : "");
 
 /** A line of the timeline, without who did it: `[who, did what]`. */
 export function happened(line) {

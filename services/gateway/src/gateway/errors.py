@@ -91,7 +91,7 @@ ERRORS: dict[str, Meaning] = {
     "queue-empty": Meaning(409, "Nothing is queued."),
     "too-old": Meaning(422, "It happened too long ago to be told now."),
     "no-such-episode": Meaning(422, "The id names one episode and the arguments another."),
-    "too-many-episodes": Meaning(422, "These are too many episodes for one mark."),
+    "too-many-episodes": Meaning(422, "These are more episodes than one mark, or one title, may have."),
     "no-such-play": Meaning(404, "There is no such entry in the history of this title."),
     "too-many-ids": Meaning(409, "As many ids as can be are joined to this work."),
     "too-many-joins": Meaning(409, "You have joined the ids of as many works as can be."),

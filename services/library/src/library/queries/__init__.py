@@ -4,7 +4,20 @@ from collections.abc import Mapping
 
 from events.definition import Answering
 from events.messages import Query
-from library.queries import addons, asof, erasures, history, items, lists, profile, statistics, titles, why
+from library.queries import (
+    addons,
+    asof,
+    erasures,
+    export,
+    history,
+   
+    items,
+    lists,
+    profile,
+    statistics,
+    titles,
+    why,
+)
 
 QUERIES: Mapping[type[Query], Answering] = {
     **titles.QUERIES,
@@ -17,4 +30,5 @@ QUERIES: Mapping[type[Query], Answering] = {
     **addons.QUERIES,
     **profile.QUERIES,
     **erasures.QUERIES,
+    **export.QUERIES,
 }

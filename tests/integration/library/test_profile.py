@@ -97,7 +97,7 @@ async def test_rows_do_not_depend_on_how_the_log_is_cut(model: ReadModel, story:
     for n in range(60):
         uid = chance.choice((ANA, BOB))
         late: dict[str, Any] = {"at": story.now - timedelta(minutes=chance.randrange(60)), "op": f"op{n}"}
-        texts = [UNSET, "", "Ana", "Anna"]
+        texts: list[Any] = [UNSET, "", "Ana", "Anna"]
         story.tell(
             chance.choice(
                 [

@@ -173,7 +173,7 @@ class Http:
         scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         if not token or scheme.lower() != "bearer":
             raise Rejected("not-signed-in")
-        identity = await self._desk.auth.identify(token.strip())
+        identity = await self._desk.identify(token.strip())
         self._callers.take(identity.uid, self._desk.clock.now())
         return identity._replace(address=address_of(request, self._desk.settings.trusted_hops))
 

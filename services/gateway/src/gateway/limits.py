@@ -69,6 +69,11 @@ GRANTS_AT_ONCE = 32
 GUESTS_PER_SECOND = 5.0
 GUESTS_BURST = 300.0
 GUEST_NAME_CHARS = 64
+PICTURE_CHARS = 2_000
+EMAIL_CHARS = 320
+SIGN_INS_KEPT = 50_000
+SIGN_INS_WAITING = 10_000
+SIGN_INS_AT_ONCE = 8
 ADDRESSES = 10_000
 JWKS_BYTES = 256 * 1024
 JWKS_SECONDS = 5.0
@@ -134,6 +139,11 @@ TABLE: tuple[Row, ...] = (
         "Guest tokens per address",
         f"{GUESTS_PER_SECOND:.0f} a second, {GUESTS_BURST:.0f} at once",
         f"429 `rate-limited`; the {ADDRESSES:,} addresses heard last are remembered",
+    ),
+    Row(
+        "Tokens whose claims the library was told, per gateway",
+        f"{SIGN_INS_KEPT:,}; {SIGN_INS_WAITING:,} wait, {SIGN_INS_AT_ONCE} at once",
+        "it is told again; silence if they are the same",
     ),
     Row("An issuer's key set", f"{_size(JWKS_BYTES)}, {JWKS_SECONDS:.0f} s", "the last good one is used"),
 )

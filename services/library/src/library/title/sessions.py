@@ -178,13 +178,13 @@ def _at_the_end(way: Way, make: "_Making", rules: Rules) -> list[TitleEvent]:
     end = replace(way.told, stage=COMPLETED)
     if way.points:
         return [make.completed(end, _resumed_play(way, rules) or _new_play(way, end))]
-    newest = max(way.known.plays.items(), key=lambda item: (item[1].at, item[0]), default=None)
-    if newest is None:
+    earlier = max(((play.at, id) for id, play in way.known.plays.items() if play.at <= end.at), default=None)
+    if earlier is None:
         return [make.completed(end, _new_play(way, end))]
-    if way.live or newest[1].own == end.own:
+    if way.live:
         return _heartbeat(way, make)
-    # What comes late may be all that is ever told of this session: it is at the end, too, of the play that is known.
-    return [make.completed(end, newest[0])]
+    # Others may tell later what they did before: so this is a fact, too, but of the play that is known.
+    return [make.completed(end, earlier[1])]
 
 
 def _playing(way: Way, make: "_Making") -> list[TitleEvent]:
@@ -204,18 +204,22 @@ def _standing(way: Way, make: "_Making") -> list[TitleEvent]:
     """
     before = way.before
     if before is None:
-        first = way.after is None and not way.known.plays
+        first = way.after is None and not (way.live and way.known.plays)
         return [make.stopped(way.told)] if first else _heartbeat(way, make)
     if before.stage == PLAYING:
         return [] if _stage(way.after) == STOPPED else [make.stopped(way.told)]
-    if abs(way.told.position - before.position) <= SAME_PLACE:
+    if way.live and abs(way.told.position - before.position) <= SAME_PLACE:
         return []
     return _heartbeat(way, make)
 
 
 def _heartbeat(way: Way, make: "_Making") -> list[TitleEvent]:
-    """No fact, but newer; unless the last fact said the same."""
-    same = way.before is not None and way.before.position == way.told.position
+    """No fact, but newer; unless the last fact said the same.
+
+    If a device tells its own time, that alone is news: another one, of which nobody has heard yet, may come in between.
+    """
+    before = way.before
+    same = before is not None and before.position == way.told.position and (way.live or before.own == way.told.own)
     return [] if same or way.after is not None else [make.progressed(way.told)]
 
 

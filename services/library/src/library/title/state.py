@@ -62,7 +62,7 @@ _NUMBERED = re.compile(r"[~@]-?[0-9]+$")
 
 
 def stamp(moment: datetime) -> Stamp:
-    return (moment - _EPOCH) // _MICROSECOND
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
 
 
 def moment(stamp: Stamp) -> datetime:

@@ -10,7 +10,7 @@ from library.queries import (
     erasures,
     export,
     history,
-   
+    imports,
     items,
     lists,
     profile,
@@ -29,6 +29,7 @@ QUERIES: Mapping[type[Query], Answering] = {
     **lists.QUERIES,
     **addons.QUERIES,
     **profile.QUERIES,
+    **imports.QUERIES,
     **erasures.QUERIES,
     **export.QUERIES,
 }

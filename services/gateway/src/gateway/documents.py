@@ -1,7 +1,7 @@
 """OpenAPI and AsyncAPI, made from the contracts and the protocol's own data."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ from events.messages import AFTER
 from gateway import limits
 from gateway.catalogue import Catalogue, Function
 from gateway.errors import CLOSINGS, ERRORS, OTHER_CLOSINGS, Problem, meaning
+from gateway.exports import NDJSON, exporting
 from gateway.protocol import CLIENT_FRAMES, SERVER_FRAMES, SUBPROTOCOL
 
 Json = dict[str, Any]
@@ -31,6 +32,7 @@ def openapi(catalogue: Catalogue, guest_request: type, guest_answer: type) -> Js
     types = [Problem, guest_request, guest_answer, *(f.type for f in functions), *_results(functions)]
     references, components = _schemas(types)
     paths: Json = {"/v1/guest": {"post": _guest(references[guest_request], references[guest_answer])}}
+    paths["/v1/export"] = {"get": _export(exporting(catalogue))}
     for function in functions:
         call = {"post": _post(function, references)}
         if function.is_query:
@@ -168,6 +170,18 @@ def _guest(request: Json, answer: Json) -> Json:
             "200": _content("The token", JSON, answer),
             **_problems((*GUEST_ERRORS, *READ_ERRORS)),
         },
+    }
+
+
+def _export(parts: Sequence[Function]) -> Json:
+    errors = dict.fromkeys(code for part in parts for code in part.errors if code not in ("bad-cursor", "bad-position"))
+    return {
+        "operationId": "export",
+        "tags": ["export"],
+        "summary": "Everything that is kept about me, one JSON record a line: first what the library keeps, as "
+        "`POST /v1/import/matinee` takes it in, then what other services do. The last record is `end` with how many "
+        "there were, or `error`: then the file is not whole.",
+        "responses": {"200": _content("The records", NDJSON, {"type": "string"}), **_problems(errors)},
     }
 
 

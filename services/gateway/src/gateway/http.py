@@ -23,6 +23,7 @@ from gateway.clock import utc
 from gateway.desk import Desk
 from gateway.documents import asyncapi, openapi
 from gateway.errors import problem, retry_after
+from gateway.exports import Exports
 from gateway.health import Health
 from gateway.identity import Identity
 from gateway.limits import Buckets
@@ -78,6 +79,7 @@ class Http:
         self._desk = desk
         self._sockets = sockets
         self._streams = streams
+        self._exports = Exports(desk)
         self._health = health
         self._callers = Buckets(desk.settings.calls_per_second, desk.settings.calls_per_second * 2)
         self._guests = Buckets(desk.settings.guests_per_second, limits.GUESTS_BURST)
@@ -93,6 +95,7 @@ class Http:
                 web.post("/v1/call/{function}", self._call),
                 web.get("/v1/call/{function}", self._fetch, allow_head=False),
                 web.get("/v1/watch/{function}", self._watch, allow_head=False),
+                web.get("/v1/export", self._export, allow_head=False),
                 web.post("/v1/guest", self._guest),
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
@@ -147,6 +150,9 @@ class Http:
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         function, query = self._asked(request)
         return await self._streams.handle(request, await self._who(request), function, query)
+
+    async def _export(self, request: web.Request) -> web.StreamResponse:
+        return await self._exports.handle(request, await self._who(request))
 
     # Guests.
 

@@ -19,6 +19,7 @@ CALLS_IN_FLIGHT = 64
 TRACKS_IN_FLIGHT = 64
 WATCHES = 100
 STREAMS = 20
+EXPORTS = 2
 CHANNELS = 50
 CALLS_PER_SECOND = 500.0
 CALLS_BURST = 1000.0
@@ -100,6 +101,7 @@ TABLE: tuple[Row, ...] = (
     Row("`track` in flight per socket", str(TRACKS_IN_FLIGHT), "`too-many-calls`"),
     Row("Watches per socket", str(WATCHES), "`too-many-watches`"),
     Row("Event streams per person and gateway", str(STREAMS), "429 `too-many-watches`"),
+    Row("Exports at once per person and gateway", str(EXPORTS), "429 `rate-limited`"),
     Row("Channels per socket", str(CHANNELS), "`too-many-channels`"),
     Row(
         "Frames per socket, calls per person over HTTP",

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
 import aiohttp
+import structlog
 from aiohttp.abc import AbstractResolver, ResolveResult
 from msgspec import Raw
 from msgspec.structs import replace
@@ -42,6 +43,8 @@ TUNNELS = tuple(
 RELAYS = ipaddress.IPv4Network("192.88.99.0/24")
 
 Allowed = Callable[[str], bool]
+
+log = structlog.get_logger("fetching")
 
 
 def is_public(address: str) -> bool:
@@ -121,11 +124,15 @@ async def fetched(url: str, allowed: Allowed = is_public, seconds: float = SECON
     try:
         async with asyncio.timeout(seconds), _session(gate) as session:
             return await _follow(session, gate, url)
+    except Rejected:
+        raise
     except TimeoutError:
         reason = "timeout"
-    except (aiohttp.ClientError, OSError, ValueError):
+    except Exception as error:  # noqa: BLE001  # a stranger's server may find a way to any of them
         if gate.refused:
             reason = "private-address"
+        elif not isinstance(error, aiohttp.ClientError | OSError | ValueError):
+            log.warning("manifest not fetched", reason=type(error).__name__)
     # Raised out here, where no error with the URL in it is still around to be logged.
     if reason == "private-address":
         raise Rejected("private-address")

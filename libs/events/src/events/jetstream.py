@@ -3,12 +3,13 @@
 import asyncio
 import base64
 import random
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from events.bus import ApiError, Bus, TimedOut, Unavailable, header_block
-from events.codec import ID, Codec, headers_of
+from events.codec import ID, NEVER, Codec, headers_of
 from events.group import SEND_SECONDS, Group, Message, send_together
 from events.log import Commit, Conflict, Hole, Unclear, Write
 from events.messages import AT, Context, Event, Key, Rejected
@@ -29,6 +30,12 @@ LARGEST_COMMIT = 512 * 1024
 NOT_FOUND = 10037
 WRONG_LAST = 10071
 """Definite, unlike 10164, which our own earlier attempt may have caused."""
+OVERTAKEN = frozenset({WRONG_LAST, 10164})
+"""A heartbeat needs no certainty: what is stored says whether it is still the newest."""
+RACES = 8
+"""Attempts to store a heartbeat while other replicas store theirs of the same session."""
+ORDERED = 8_192
+"""Sessions whose newest heartbeat is remembered; of others it is asked for."""
 FULL = 10077
 MISUSE = frozenset({10054, 10060, 10070, 10097, 10174, 10177, 10193, 10199})
 """Errors that no retry mends: headers, batch limits, a stream that is not configured as declared."""
@@ -197,17 +204,61 @@ class JetStreamTelemetry:
         self._codec = codec
         self._stream = f"TEL_{context.upper()}"
         self._prefix = f"tel.{context}."
+        self._newest: OrderedDict[str, _Newest] = OrderedDict()
 
     async def put(self, key: Key, slot: str, event: Event, context: Context) -> int:
-        """Add a value; return its sequence once stored. Raise `Unavailable` or `TimedOut`."""
+        """Add a value; return its sequence once stored, or that of a newer one by `Event.order`, which stays.
+
+        Raise `Unavailable` or `TimedOut`.
+        """
+        subject, body = f"{self._prefix}{key}.{slot}", self._codec.encode([event])
         headers = {AT: context.now.isoformat()}
         if trace := traceparent():
             headers["traceparent"] = trace
         try:
-            ack = await self._bus.store(f"{self._prefix}{key}.{slot}", self._codec.encode([event]), headers)
+            if event.order() is None:
+                return (await self._bus.store(subject, body, headers)).seq
+            return await self._put_in_order(subject, event, body, headers)
         except ApiError as error:
             raise Unavailable(stream=self._stream, reason=str(error)) from error
-        return ack.seq
+
+    async def _put_in_order(self, subject: str, event: Event, body: bytes, headers: dict[str, str]) -> int:
+        """Store it on the condition that what it replaces is still the one that it was compared with."""
+        newest = self._newest.pop(subject, None) or _Newest(0, None)
+        for _ in range(RACES):
+            if newest.value is not None and event.older_than(newest.value):
+                self._remember(subject, newest)
+                return newest.sequence
+            try:
+                ack = await self._bus.store(subject, body, {**headers, EXPECTED: str(newest.sequence)})
+            except ApiError as error:
+                if error.err_code not in OVERTAKEN:
+                    raise
+                newest = await self._last(subject)
+            else:
+                self._remember(subject, _Newest(ack.seq, event))
+                return ack.seq
+        raise Unavailable(stream=self._stream, reason="overtaken again and again")
+
+    def _remember(self, subject: str, newest: "_Newest") -> None:
+        self._newest[subject] = newest
+        if len(self._newest) > ORDERED:
+            self._newest.popitem(last=False)
+
+    async def _last(self, subject: str) -> "_Newest":
+        """The value that is stored, as the leader knows it; one that cannot be read gives way."""
+        try:
+            answer = await self._bus.api(f"STREAM.MSG.GET.{self._stream}", {"last_by_subj": subject})
+        except ApiError as error:
+            if error.err_code != NOT_FOUND:
+                raise
+            return _Newest(0, None)
+        message = answer["message"]
+        key = self._key(subject)
+        loose = self._codec.loose(
+            message["seq"], key, base64.b64decode(message.get("data", "")), {AT: NEVER.isoformat()}
+        )
+        return _Newest(message["seq"], loose.events[0] if loose.events else None)
 
     async def head(self) -> int:
         """Where the newest value is that is still there; 0 if all have gone."""
@@ -221,9 +272,18 @@ class JetStreamTelemetry:
             yield [self._commit(stored) for stored in batch]
 
     def _commit(self, stored: Stored) -> Commit:
-        aggregate, _, rest = stored.subject.removeprefix(self._prefix).partition(".")
-        key = Key(aggregate, rest.partition(".")[0])
-        return self._codec.loose(stored.sequence, key, stored.data, stored.headers)
+        return self._codec.loose(stored.sequence, self._key(stored.subject), stored.data, stored.headers)
+
+    def _key(self, subject: str) -> Key:
+        aggregate, _, rest = subject.removeprefix(self._prefix).partition(".")
+        return Key(aggregate, rest.partition(".")[0])
+
+
+class _Newest(NamedTuple):
+    """The newest value of a subject, as far as this replica knows."""
+
+    sequence: int
+    value: Event | None
 
 
 class JetStreamSnapshots:

@@ -168,7 +168,7 @@ def _ever_watched(known: Slot | None) -> bool:
     """
     known = known or Slot()
     overtaken = max((mark.at for mark in known.marks if not mark.watched), default=None)
-    times = [play.at for play in known.plays.values()]
+    times = [play.until for play in known.plays.values()]
     times += [mark.at for mark in known.marks if mark.watched]
     times += [taken.at for sources in known.taken.values() for taken in sources.values()]
     return any(overtaken is None or at > overtaken for at in times)

@@ -121,11 +121,12 @@ def _way(command: Report, where: str, title: Title, context: Context) -> Way:
     session = command.session or device
     mine = [point for point in title.points if point.slot == where and point.session == session]
     points = tuple(sorted(mine, key=_own))
-    duration = command.duration or next((p.duration for p in reversed(points) if p.duration is not None), None)
-    at = stamp(when.at)
+    at, own = stamp(when.at), stamp(when.own)
+    known = (point.duration for point in reversed(points) if point.duration is not None and point.own <= own)
+    duration = command.duration or next(known, None)
     told = Point(
         at=at,
-        skew=stamp(when.own) - at,
+        skew=own - at,
         stage=PLAYING if command.state == "playing" else STOPPED,
         slot=where,
         session=session,

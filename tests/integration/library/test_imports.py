@@ -42,7 +42,7 @@ from events.messages import Command, Context, Position, Query, Rejected
 from events.service import Replica, replica
 from events.settings import ServiceSettings
 from events.uploads import Uploads
-from library import importing
+from library import formats, importing
 from library.limits import Limits
 from library.main import SERVICE, service
 from library.rules import Rules
@@ -179,7 +179,6 @@ async def test_real_files_are_taken_in_once_and_undone_to_what_was_before(
     first = await house.imported(body, kind, ana)
     took = time.monotonic() - began
     after = await house.views(ana)
-    print(f"{kind}: {took:.2f} s, {first.counts}, {first.reasons}, {len(after['items'])} titles")
 
     assert (first.state, first.error) == ("applied", "")
     assert first.counts is not None
@@ -451,7 +450,7 @@ async def test_a_bug_fails_the_import_and_not_the_worker(
     house: House, ana: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(importing.formats, "read", lambda *given: 1 / 0)
+        patched.setattr(formats, "read", lambda *given: 1 / 0)
         assert (await house.imported(stremio(watched(1)), "stremio", ana)).error == "internal"
     assert (await house.imported(stremio(watched(1)), "stremio", ana)).state == "applied"
 

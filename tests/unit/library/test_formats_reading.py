@@ -162,7 +162,7 @@ BAD_ZIP = [
     (GOOD_ZIP[:-30], "bad-zip"),
     (GOOD_ZIP[:200], "bad-zip"),
     (b"PK\x03\x04" + b"x" * 500, "bad-zip"),
-    (GOOD_ZIP[:60] + b"\x07" * 200 + GOOD_ZIP[260:], "bad-zip"),
+    (GOOD_ZIP[:80] + b"\xff" * 20 + GOOD_ZIP[100:], "bad-zip"),
     (encrypted(), "bad-zip"),
     (files.zipped({f"{n}.json": b"" for n in range(5_001)}), "zip-too-large"),
     (files.zipped({f"{n:0200d}.json": b"" for n in range(6_000)}), "zip-too-large"),
@@ -173,8 +173,8 @@ BAD_ZIP = [
 @pytest.mark.parametrize("kind", ["trakt", "letterboxd", "film-fanatic"])
 def test_damaged_and_oversized_zips(kind: str, body: bytes, code: str) -> None:
     with pytest.raises(BadFile) as bad:
-        list(formats.read(kind, io.BytesIO(body.replace(b"history.json", b"watched.csv\x20")), ""))
-    assert bad.value.code in (code, "wrong-format") if kind != "trakt" else bad.value.code == code
+        list(formats.read(kind, io.BytesIO(body), ""))
+    assert bad.value.code in (code, "wrong-format" if kind != "trakt" else code)
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:
@@ -201,7 +201,7 @@ BOUNDLESS = [
 
 @pytest.mark.parametrize(("kind", "begins", "goes_on"), BOUNDLESS, ids=range(len(BOUNDLESS)))
 def test_memory_stays_small_however_large_the_file_is(kind: str, begins: bytes, goes_on: bytes) -> None:
-    body = io.BytesIO(begins + goes_on * (3 * MIB // len(goes_on)))
+    body = io.BytesIO(begins + goes_on * (MIB // 2 // len(goes_on)))
     tracemalloc.start()
     try:
         for _ in formats.read(kind, body, ""):
@@ -210,7 +210,7 @@ def test_memory_stays_small_however_large_the_file_is(kind: str, begins: bytes, 
         pass
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most < 6 * MIB
+    assert most < 2 * MIB
 
 
 # Stremio's bitfield.

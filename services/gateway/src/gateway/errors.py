@@ -36,6 +36,7 @@ ERRORS: dict[str, Meaning] = {
     "frame-too-large": Meaning(413, "The frame is too large."),
     "body-too-large": Meaning(413, "The body is too large."),
     "data-too-large": Meaning(413, "The data is too large."),
+    "unsupported-file-type": Meaning(415, "Send the file itself, say as application/octet-stream."),
     "unsupported-media-type": Meaning(415, "Send JSON, as application/json."),
     "bad-cursor": Meaning(400, "The cursor is not one that was given out."),
     "bad-position": Meaning(400, "The position is not one that was given out."),

@@ -14,6 +14,7 @@ from msgspec import Meta, Raw, Struct
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from events import telemetry
+from events.contracts.library import Import
 from events.messages import AFTER, NO_NUL, POSITION, Answer, Query, Rejected, Report, invalid
 from gateway import limits, metrics
 from gateway.addresses import address_of
@@ -26,6 +27,7 @@ from gateway.errors import problem, retry_after
 from gateway.exports import Exports
 from gateway.health import Health
 from gateway.identity import Identity
+from gateway.imports import Imports, Taken
 from gateway.limits import Buckets
 from gateway.rights import NO_SOCKET
 from gateway.streams import Streams
@@ -80,6 +82,7 @@ class Http:
         self._sockets = sockets
         self._streams = streams
         self._exports = Exports(desk)
+        self._imports = Imports(desk)
         self._health = health
         self._callers = Buckets(desk.settings.calls_per_second, desk.settings.calls_per_second * 2)
         self._guests = Buckets(desk.settings.guests_per_second, limits.GUESTS_BURST)
@@ -96,6 +99,7 @@ class Http:
                 web.get("/v1/call/{function}", self._fetch, allow_head=False),
                 web.get("/v1/watch/{function}", self._watch, allow_head=False),
                 web.get("/v1/export", self._export, allow_head=False),
+                web.post("/v1/import/{format}", self._import),
                 web.post("/v1/guest", self._guest),
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
@@ -153,6 +157,13 @@ class Http:
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
         return await self._exports.handle(request, await self._who(request))
+
+    async def _import(self, request: web.Request) -> web.StreamResponse:
+        who = await self._who(request)
+        with telemetry.span("http import", request.headers):
+            answer = await self._imports.handle(request, who, _key(request))
+        started = msgspec.json.decode(answer.value, type=Import)
+        return _json(_encoder.encode(Taken(started.import_id, answer.position)), 202)
 
     # Guests.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from events.contracts.library import UPLOAD_BYTES
 from events.messages import Rejected
 
 FRAME_BYTES = 64 * 1024
@@ -20,6 +21,8 @@ TRACKS_IN_FLIGHT = 64
 WATCHES = 100
 STREAMS = 20
 EXPORTS = 2
+UPLOADS = 2
+SLOW_UPLOAD_SECONDS = 30.0
 CHANNELS = 50
 CALLS_PER_SECOND = 500.0
 CALLS_BURST = 1000.0
@@ -102,6 +105,9 @@ TABLE: tuple[Row, ...] = (
     Row("Watches per socket", str(WATCHES), "`too-many-watches`"),
     Row("Event streams per person and gateway", str(STREAMS), "429 `too-many-watches`"),
     Row("Exports at once per person and gateway", str(EXPORTS), "429 `rate-limited`"),
+    Row("A file to be taken in", _size(UPLOAD_BYTES), "413 `body-too-large`"),
+    Row("Files sent at once per person and gateway", str(UPLOADS), "429 `rate-limited`"),
+    Row("Wait for more of a file", f"{SLOW_UPLOAD_SECONDS:.0f} s", "400 `bad-request`"),
     Row("Channels per socket", str(CHANNELS), "`too-many-channels`"),
     Row(
         "Frames per socket, calls per person over HTTP",

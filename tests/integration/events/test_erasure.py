@@ -178,6 +178,22 @@ async def test_a_snapshot_that_was_kept_too_late_brings_nothing_back(
         assert (await two.aggregates.state(key)).lines == 1
 
 
+async def test_a_command_that_is_sent_again_after_it_was_erased_is_carried_out_again(
+    one: Replica, operator: Bus, uid: str
+) -> None:
+    """JetStream remembers the ids of messages for two minutes, also of those that were deleted."""
+    command, context = Write(page="1", text="dear diary"), as_(uid)
+    await one.aggregates.execute(command, context)
+    await erase(operator, uid)
+
+    async with asyncio.timeout(2):
+        done = await one.aggregates.execute(command, context)
+
+    assert (done.committed, done.repeated) == (True, False)
+    assert [commit.first for commit in await one.stores.log.read(Key.of("page", uid, "1"))] == [1]
+    assert (await one.aggregates.execute(command, context)).repeated
+
+
 async def test_parked_commits_go_too_and_their_key_works_again(one: Replica, operator: Bus, uid: str) -> None:
     await write(one, uid, number=REFUSED)
     await eventually(lambda: _count(rows(one, "select * from parked where key like $1", f"page.{uid}%"), 1))

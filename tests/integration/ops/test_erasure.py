@@ -205,11 +205,19 @@ async def test_who_erased_themselves_begins_anew_at_the_next_sign_in(system: Sys
     assert (await ana.call("library.items"))["items"] == []
     assert (await ana.call("library.continue_watching"))["items"] == []
     await ana.call("library.create_list", name="anew")
+    await ana.call("library.report", work="tt1", position=30, duration=6000, device="television")
+    await ana.call("library.report", work="tt1", position=40, duration=6000, device="television")
 
     async def shown() -> bool:
         return [found["name"] for found in (await ana.call("library.lists"))["items"]] == ["anew"]
 
     await eventually(shown)
+
+    async def goes_on() -> bool:
+        items = (await ana.call("library.continue_watching"))["items"]
+        return [(item["work"], item["position"]) for item in items] == [("tt1", 40.0)]
+
+    await eventually(goes_on)
     certificate = await ana.call("library.erasure")
     assert (certificate["uid"], certificate["by"]) == (ana.uid, "person")
     again = system.matinee("erase", "--uid", ana.uid, "--json")
@@ -258,6 +266,10 @@ def test_somebody_whom_nobody_knows_is_erased_with_zeros(system: System) -> None
     erased = system.matinee("erase", "--uid", "never-seen-here")
     assert erased.returncode == 0, erased.stderr
     assert "person never-seen-here" in erased.stdout
+    listed = system.matinee("erasures")
+    assert listed.returncode == 0, listed.stderr
+    certificates = {view["uid"]: view for view in map(json.loads, listed.stdout.splitlines())}
+    assert certificates["never-seen-here"]["services"]["library"]["commits"] == 0
     assert re.search(r"commits +0 +0|commits +- +0|commits +0 +-", erased.stdout)
 
 

@@ -37,6 +37,8 @@ RACES = 8
 ORDERED = 8_192
 """Sessions whose newest heartbeat is remembered; of others it is asked for."""
 FULL = 10077
+STORED_BEFORE = 10201
+"""A message of the batch has an id that the stream remembers."""
 MISUSE = frozenset({10054, 10060, 10070, 10097, 10174, 10177, 10193, 10199})
 """Errors that no retry mends: headers, batch limits, a stream that is not configured as declared."""
 
@@ -88,24 +90,17 @@ class JetStreamLog:
         deadline = asyncio.get_running_loop().time() + APPEND_SECONDS
         wait = FIRST_WAIT
         while True:
-            refused = False
-            try:
-                sent = await self._send(messages)
-                if sent is not None:
-                    return sent
-            except ApiError as error:
-                refused = error.err_code == WRONG_LAST
-                if error.err_code in MISUSE:
-                    raise
-                if error.err_code == FULL:
-                    raise Rejected("log-full") from error
-            except (Unavailable, TimedOut):
-                pass
+            sent, code = await self._attempt(messages)
+            if sent is not None:
+                return sent
             stored = await self._outcome(writes, messages)
             if stored is not None:
                 return stored
-            if refused:
+            if code == WRONG_LAST:
                 raise Conflict(str(writes[0].key))
+            if code == STORED_BEFORE:
+                messages = [_anew(message) for message in messages]
+                continue
             if asyncio.get_running_loop().time() > deadline:
                 raise Unclear(", ".join(str(write.key) for write in writes))
             await asyncio.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311  # it spreads retries, no more
@@ -151,6 +146,20 @@ class JetStreamLog:
         headers = headers_of(write.key, write.version, len(write.events), context, traceparent())
         headers |= {EXPECTED: str(write.expected), STREAM: self._stream}
         return self._subject(write.key), body, headers
+
+    async def _attempt(self, messages: Sequence[Message]) -> tuple[tuple[int, ...] | None, int]:
+        """The sequences, or None and the server's number for why not; 0 if that is unclear."""
+        try:
+            sent = await self._send(messages)
+        except ApiError as error:
+            if error.err_code in MISUSE:
+                raise
+            if error.err_code == FULL:
+                raise Rejected("log-full") from error
+            return None, error.err_code
+        except (Unavailable, TimedOut):
+            return None, 0
+        return sent, STORED_BEFORE
 
     async def _send(self, messages: Sequence[Message]) -> tuple[int, ...] | None:
         """The sequences, or None when an earlier attempt of the command is stored, which may have decided otherwise."""
@@ -309,6 +318,12 @@ async def _epoch(bus: Bus, stream: str) -> str:
 def _stored(data: bytes, headers: dict[str, str]) -> Stored:
     """A message from direct get, whose place is told by its headers."""
     return Stored(int(headers["Nats-Sequence"]), headers["Nats-Subject"], data, headers)
+
+
+def _anew(message: Message) -> Message:
+    """With another id: what was stored under this one was erased. What is expected still guards against a second."""
+    subject, body, headers = message
+    return subject, body, headers | {ID: f"{headers[ID]}~"}
 
 
 def _check_versions(key: Key, commits: Sequence[Commit]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.library import files
 from tests.wait import eventually
@@ -19,6 +20,7 @@ from events.contracts import library
 from events.contracts.library import (
     ConfirmImport,
     Counts,
+    Export,
     History,
     ImportReport,
     Imports,
@@ -357,6 +359,41 @@ async def test_a_matinee_export_comes_back_whole(house: House, ana: str) -> None
     assert again.counts is not None
     assert (again.counts.added, again.counts.changed) == (0, 0)
     assert await house.views(ana) == views
+
+
+async def test_an_export_taken_in_by_somebody_else_shows_them_the_same(house: House, ana: str) -> None:
+    bob = f"bob-{secrets.token_hex(6)}"
+    await house.imported(files.trakt_export(200), "trakt", ana)
+    await house.imported(files.stremio_export(10, 10), "stremio", ana)
+    await house.tell(Report(work="tt7654321", position=40, duration=100), ana)
+    await house.tell(Report(work="tt7654322", position=95, duration=100), ana)
+    await house.tell(Mark(work="tt7654323"), ana)
+    await house.tell(SetItem(work="tt7654324", reaction="loved", favourite=True, status="watching"), ana)
+    records = [record for page in await exported(house, ana) for record in page]
+
+    done = await house.imported(files.as_lines(*records), "matinee", bob)
+
+    assert (done.state, done.error) == ("applied", "")
+    mine, theirs = await house.views(ana), await house.views(bob)
+    assert sorted(map(chosen, theirs["items"]), key=repr) == sorted(map(chosen, mine["items"]), key=repr)
+    assert sorted(map(told, theirs["history"]), key=repr) == sorted(map(told, mine["history"]), key=repr)
+    assert theirs["lists"] == mine["lists"]
+    again = await house.imported(files.as_lines(*records), "matinee", bob)
+    assert again.counts is not None
+    assert (again.counts.added, again.counts.changed) == (0, 0)
+
+
+async def exported(house: House, by: str) -> list[list[Any]]:
+    page = await house.ask(Export(), by)
+    pages = [page.records]
+    while page.cursor is not None:
+        page = await house.ask(Export(cursor=page.cursor), by)
+        pages.append(page.records)
+    return [json.loads(msgspec.json.encode(records)) for records in pages]
+
+
+def chosen(item: ItemView) -> tuple[Any, ...]:
+    return item.work, item.in_watchlist, item.status, item.reaction, item.favourite, item.hidden, item.details
 
 
 async def test_lists_come_with_an_import_and_go_with_it(house: House, ana: str) -> None:

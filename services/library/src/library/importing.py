@@ -2,6 +2,7 @@
 is known by its own id and that of each title, so it takes effect once."""
 
 import asyncio
+import contextlib
 import itertools
 import secrets
 import tempfile
@@ -52,6 +53,8 @@ T = TypeVar("T")
 log = structlog.get_logger("importing")
 
 LOOK_SECONDS = 0.25
+AT_ONCE = 3
+"""Files that are taken in at the same time."""
 TRIES = 3
 """Of a file that this code fails over, before it is told so."""
 IN_MEMORY = 8 * 1024 * 1024
@@ -90,33 +93,45 @@ class Waiting(NamedTuple):
 
 
 async def work(place: Workplace) -> None:
-    """Take in what is asked for, one file after the other. Runs for ever."""
+    """Take in what is asked for, a few files at once. Runs for ever."""
     tries: Counter[str] = Counter()
-    while True:
-        if not await _round(place, tries):
-            await asyncio.sleep(LOOK_SECONDS)
+    under_way: dict[str, asyncio.Task[None]] = {}
+    try:
+        while True:
+            rows, _ = await place.models.ask(lambda db: db.fetch(UNDER_WAY_NOW))
+            for row in rows:
+                waiting = Waiting(*row)
+                if len(under_way) < AT_ONCE and waiting.import_id not in under_way:
+                    under_way[waiting.import_id] = asyncio.create_task(_one(place, waiting, tries))
+            if under_way:
+                await asyncio.wait(under_way.values(), timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            under_way = {id: task for id, task in under_way.items() if not task.done()}
+            await asyncio.sleep(LOOK_SECONDS if not under_way else 0)
+    finally:
+        for task in under_way.values():
+            task.cancel()
+        await asyncio.gather(*under_way.values(), return_exceptions=True)
 
 
-async def _round(place: Workplace, tries: Counter[str]) -> bool:
-    """Tell whether anything was done."""
-    rows, _ = await place.models.ask(lambda db: db.fetch(UNDER_WAY_NOW))
-    done = False
-    for row in rows:
-        waiting = Waiting(*row)
-        try:
-            done = await Taking(place, waiting).run() or done
-        except AWAY as error:
-            log.warning("import interrupted", import_id=waiting.import_id, reason=str(error) or type(error).__name__)
-        except Rejected as error:
-            if error.code not in TRANSIENT:
-                raise
+async def _one(place: Workplace, waiting: Waiting, tries: Counter[str]) -> None:
+    """One import as far as it goes; what was in the way is tried again, a mistake of ours a few times."""
+    try:
+        await Taking(place, waiting).run()
+        return
+    except AWAY as error:
+        log.warning("import interrupted", import_id=waiting.import_id, reason=str(error) or type(error).__name__)
+        return
+    except Rejected as error:
+        if error.code in TRANSIENT:
             log.warning("import interrupted", import_id=waiting.import_id, reason=error.code)
-        except Exception:
-            tries[waiting.import_id] += 1
-            log.exception("import failed", import_id=waiting.import_id)
-            if tries[waiting.import_id] >= TRIES:
-                await Taking(place, waiting).fail("internal", {})
-    return done
+            return
+        log.exception("import refused", import_id=waiting.import_id)
+    except Exception:
+        log.exception("import failed", import_id=waiting.import_id)
+    tries[waiting.import_id] += 1
+    if tries[waiting.import_id] >= TRIES:
+        with contextlib.suppress(Rejected):
+            await Taking(place, waiting).fail("internal", {})
 
 
 class Taking:
@@ -127,11 +142,11 @@ class Taking:
         self._waiting = waiting
         self._uploads = Uploads(place.bus, library.CONTEXT)
 
-    async def run(self) -> bool:
-        """As far as it goes now; false if the read model is only late to tell that it is done."""
+    async def run(self) -> None:
+        """As far as it goes now; nothing if the read model is only late to tell that it is done."""
         state: Import = await self._place.aggregates.state(import_key(self._waiting.uid, self._waiting.import_id))
         if state.stage not in UNDER_WAY:
-            return False
+            return
         try:
             content = await self._read(state)
         except BadFile as bad:
@@ -140,7 +155,6 @@ class Taking:
             await self.fail("no-such-upload" if state.stage == "reading" else "upload-gone", {})
         else:
             await self._carry_out(state, content)
-        return True
 
     async def fail(self, code: str, details: Mapping[str, Any]) -> None:
         uid, import_id = self._waiting.uid, self._waiting.import_id

@@ -10,7 +10,16 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from events.contracts.library import Counts, Details, ItemChange, Skipped, TakeIn, TakenPlay, TakenPosition
+from events.contracts.library import (
+    REMOVES_MOST,
+    Counts,
+    Details,
+    ItemChange,
+    Skipped,
+    TakeIn,
+    TakenPlay,
+    TakenPosition,
+)
 from library.formats import About, AList, AnAddon, BadFile, Found, Joined, Left
 from library.formats.bitfield import by_seasons
 from library.formats.stremio import play as of_stremio
@@ -22,9 +31,10 @@ MOST_ENTRIES = 200_000
 """Of one file: twice as many plays as the largest tracker keeps."""
 TOLD = 1_000
 """Entries that were passed over, with their reasons."""
+WHAT_CHARS = 80
+"""Of each: all of them are one event."""
 PLAYS_AT_ONCE = 1_000
 """Of one title, in one piece."""
-REMOVES_MOST = 0.1
 
 ALREADY, REMOVED, NEWER = "already-there", "removed-before", "newer-here"
 
@@ -84,7 +94,7 @@ class Passed:
     def add(self, left: Left) -> None:
         self.reasons[left.reason] += 1
         if len(self.told) < TOLD:
-            self.told.append(Skipped(left.line, left.what, left.reason))
+            self.told.append(Skipped(left.line, left.what[:WHAT_CHARS], left.reason))
 
 
 class Asked(NamedTuple):

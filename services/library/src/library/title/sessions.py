@@ -95,6 +95,8 @@ def decide(command: Report, title: Title, context: Context, rules: Rules) -> lis
         events += _at_the_end(way, make, rules)
     elif command.state == "playing":
         events += _playing(way, make)
+    elif due is not None:
+        events.append(make.stopped(way.told))
     else:
         events += _standing(way, make)
     return [event for event in events if event.telemetry or evolve(title, event) is not title]
@@ -189,8 +191,10 @@ def _at_the_end(way: Way, make: "_Making", rules: Rules) -> list[TitleEvent]:
 
 
 def _playing(way: Way, make: "_Making") -> list[TitleEvent]:
-    if _stage(way.before) != PLAYING:
-        return [] if _stage(way.after) == PLAYING else [make.started(way.told)]
+    before, after = _stage(way.before), _stage(way.after)
+    if before != PLAYING:
+        known = after == PLAYING or (before, after) == (COMPLETED, STOPPED)
+        return [] if known else [make.started(way.told)]
     learnt = way.told.duration is not None and all(point.duration is None for point in way.points)
     if learnt and way.after is None:
         return [make.started(way.told)]

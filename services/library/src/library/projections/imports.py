@@ -102,7 +102,7 @@ async def _count(db: Db, commits: Sequence[Commit]) -> set[str]:
         for event in commit.events:
             if isinstance(event, TakenIn | ListCreated) and event.source:
                 taken[event.uid, event.source] += 1
-                latest[event.uid, event.source] = commit.at
+                latest[event.uid, event.source] = max(commit.at, latest.get((event.uid, event.source), commit.at))
     if not taken:
         return set()
     rows = await db.fetch(COUNT, *columns((*of, count, latest[of]) for of, count in taken.items()))

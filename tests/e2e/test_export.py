@@ -93,3 +93,40 @@ async def test_the_document_tells_of_it(system: System) -> None:
         described = (await answer.json())["paths"]["/v1/export"]["get"]
     assert described["responses"]["200"]["content"].keys() == {"application/x-ndjson"}
     assert {"401", "503"} <= described["responses"].keys()
+
+
+async def test_another_person_can_take_it_in(system: System) -> None:
+    async with await guest(system) as ana, await guest(system, "Ben") as ben:
+        for n in range(3):
+            await call(ana, "library.set", work=f"tt000000{n}", reaction="loved", details={"title": f"Film {n}"})
+        await call(ana, "library.mark", work="tt0000001")
+        await call(ana, "library.report", work="tt0000002", position=600, duration=6000, state="paused")
+        made = await call(ana, "library.create_list", name="Sunday")
+        await call(ana, "library.add_to_list", list_id=made["list_id"], items=[{"work": "tt0000001"}])
+
+        async def complete() -> list[Record]:
+            records = await exported(ana)
+            kinds = [record["record"] for record in records]
+            assert (kinds.count("title"), kinds.count("list-item"), kinds.count("play")) == (3, 1, 1)
+            return records
+
+        file = "\n".join(map(json.dumps, await eventually(complete)))
+        headers = {"Content-Type": "application/x-ndjson"}
+        async with ben.post("/v1/import/matinee", data=file.encode(), headers=headers) as answer:
+            assert answer.status < 300, await answer.text()
+
+        async def taken() -> None:
+            items = {item["work"]: item for item in (await call(ben, "library.items"))["items"]}
+            assert set(items) == {"tt0000000", "tt0000001", "tt0000002"}
+            assert items["tt0000000"]["reaction"] == "loved"
+            assert items["tt0000001"]["details"]["title"] == "Film 1"
+            assert [one["work"] for one in (await call(ben, "library.history"))["items"]] == ["tt0000001"]
+            going = (await call(ben, "library.continue_watching"))["items"]
+            assert [(one["work"], one["position"]) for one in going] == [("tt0000002", 600.0)]
+            assert [one["name"] for one in (await call(ben, "library.lists"))["items"]] == ["Sunday"]
+
+        async def so() -> bool:
+            await taken()
+            return True
+
+        await eventually(so, within=20)

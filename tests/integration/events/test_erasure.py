@@ -112,6 +112,24 @@ async def test_all_of_a_person_s_own_goes_and_nobody_else_s(
     assert await compared(one) == {}
 
 
+async def test_rows_of_another_version_go_too(house: Embedded, one: Replica, operator: Bus, uid: str) -> None:
+    """Those of a schema that nobody fills any more; one that has other tables is left alone."""
+    rebuild = one.stores.rebuild
+    old, odd = "library_0123abcd_0123abcd", "library_0123abcd_0123abce"
+    await rebuild.create(old)
+    await rebuild.create(odd)
+    db = await asyncpg.connect(house.database_url(NAME), server_settings={"role": f"{NAME}_owner"})
+    await db.execute(f"insert into {old}.page values ($1, '1', 1, 'dear diary', 0, 1)", uid)
+    await db.execute(f"drop table {odd}.page, {odd}.glance")
+
+    await erase(operator, uid)
+
+    assert await db.fetchval(f"select count(*) from {old}.page") == 0
+    for name in (old, odd):
+        await rebuild.drop(name)
+    await db.close()
+
+
 async def test_the_same_erasure_again_says_the_same_and_changes_nothing(one: Replica, operator: Bus, uid: str) -> None:
     await write(one, uid)
     counts = await erase(operator, uid)

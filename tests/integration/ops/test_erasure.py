@@ -1,5 +1,6 @@
 """A person is erased from a whole Matinee, and nothing readable of them is left in any of its files."""
 
+import asyncio
 import json
 import re
 import secrets
@@ -232,6 +233,36 @@ async def test_asked_twice_it_is_one_erasure(system: System) -> None:
         await ana.call("library.erase_me", confirm="erase everything")
 
     await eventually(lambda: done(ana), within=30)
+
+
+async def test_an_import_under_way_brings_nothing_back(system: System) -> None:
+    ana = Person(system)
+    ana.uid = (await ana.call("library.profile"))["uid"]
+    lines = ['{"record": "matinee", "version": 1}']
+    lines += [f'{{"record": "title", "work": "tt{n:07}", "in_watchlist": true}}' for n in range(3_000)]
+    bus = await Bus.connect(system.running.nats_url, "ops")
+
+    async def body() -> Any:
+        yield "\n".join(lines).encode()
+
+    upload = secrets.token_hex(16)
+    await Uploads(bus, "library").send(upload, ana.uid, body(), 1_000_000)
+    await ana.call("library.import", upload=upload, format="matinee")
+
+    async def begun() -> bool:
+        return bool((await ana.call("library.items"))["items"])
+
+    await eventually(begun, within=30)
+    await ana.call("library.erase_me", confirm="erase everything")
+    await eventually(lambda: done(ana), within=120)
+
+    for _ in range(10):
+        assert (await ana.call("library.items"))["items"] == []
+        assert (await ana.call("library.imports"))["items"] == []
+        await asyncio.sleep(0.2)
+    info = await bus.api("STREAM.INFO.EV_LIBRARY", {"subjects_filter": ">"})
+    assert [subject for subject in info["state"]["subjects"] if f".title.{ana.uid}" in subject] == []
+    await bus.close()
 
 
 @pytest.mark.parametrize("arguments", [{}, {"confirm": "yes"}, {"confirm": "Erase everything"}, {"confirm": None}])

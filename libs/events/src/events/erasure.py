@@ -22,7 +22,7 @@ from events import schema
 from events.bus import ApiError, Bus, Msg
 from events.contracts.erased import Counts, Erased, erased_key
 from events.definition import Service
-from events.erasing import Erasure, belongs, delete_rows
+from events.erasing import Erasure, belongs
 from events.handle import Aggregates
 from events.jetstream import NOT_FOUND, JetStreamLog, stream_of
 from events.messages import Answer, Command, Context, Fault, Position, Rejected, token
@@ -184,9 +184,9 @@ class Eraser:
                 await forget_everywhere(self._bus, uid)
 
     async def _again(self, wish: Wish) -> None:
-        """Begin anew if something is left that must not be."""
+        """Begin anew if something is left that must not be; in the rows it may be, where the events stay."""
         before = None if wish.again else await self._final(wish.uid)
-        if await self._left(wish.uid, before):
+        if (wish.again and not self._erasing.owned) or await self._left(wish.uid, before):
             await self._entomb(wish, {}, final=False)
 
     async def _survey(self, uid: str) -> Counts:
@@ -228,13 +228,22 @@ class Eraser:
                 await db.execute(f"delete from {schema.checked(self._name)}.quota where subject = $1", uid)
                 for name in await schema.schemas(db, self._name):
                     if name != self._models.schema:
-                        await delete_rows(db, uid, name)
+                        await self._forget_in(db, name, uid)
             finally:
                 await db.close()
         except Exception as error:
             if schema.is_away(error):
                 raise Rejected("unavailable", server="database") from error
             raise
+
+    async def _forget_in(self, db: "asyncpg.Connection[Any]", name: str, uid: str) -> None:
+        """In a schema that another version fills, or nobody any more. One that is quite different is told of."""
+        await db.execute(f"set search_path to {schema.checked(name)}")
+        try:
+            async with db.transaction():
+                await self._erasing.forget(db, uid)
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+            log.warning("an old schema was not searched", schema=name, reason=str(error))
 
     async def _own(self, stream: Stream, uid: str) -> AsyncIterator[tuple[str, int]]:
         """Subjects of what is the person's own, with how many messages each has."""

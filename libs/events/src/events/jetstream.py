@@ -118,8 +118,11 @@ class JetStreamLog:
         return sequence
 
     async def head(self) -> int:
-        info = await self._bus.api(f"STREAM.INFO.{self._stream}", {"deleted_details": True})
+        info = await self._bus.api(f"STREAM.INFO.{self._stream}")
         sequence: int = info["state"]["last_seq"]
+        if not info["state"].get("num_deleted"):
+            return sequence
+        info = await self._bus.api(f"STREAM.INFO.{self._stream}", {"deleted_details": True})
         deleted = set(info["state"].get("deleted") or ())
         while sequence > 0 and sequence in deleted:  # who waited for an erased end would wait for ever
             sequence -= 1

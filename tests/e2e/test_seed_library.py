@@ -238,6 +238,22 @@ class TestCsnProgress:
         assert (going_on == []) is completed
         assert (await ana.see("library.item", work="content-1"))["status"] == ("finished" if completed else "watching")
 
+    async def test_playing_it_again_is_a_second_way_through(self, ana: Person) -> None:
+        await ana.do("library.report", work="content-1", position=10, duration=6000)
+        await ana.do("library.report", work="content-1", position=5700, duration=6000, state="stopped")
+        await ana.do("library.report", work="content-1", position=60, duration=6000)
+
+        (again,) = (await ana.see("library.continue_watching"))["items"]
+        (item,) = (await ana.see("library.title", work="content-1"))["items"]
+        assert again["position"] == item["position"] == 60
+        assert some(item, "watched", "plays") == (True, 1)
+        assert (await ana.see("library.item", work="content-1"))["status"] == "finished"
+
+        await ana.do("library.report", work="content-1", position=5700, duration=6000, state="stopped")
+
+        assert (await ana.see("library.continue_watching"))["items"] == []
+        assert len((await ana.see("library.history"))["items"]) == 2
+
     async def test_get_watch_progress(self, ana: Person) -> None:
         assert (await ana.see("library.title", work="content-1"))["items"] == []
 
@@ -255,6 +271,19 @@ class TestCsnProgress:
 
         await ana.do("library.report", work="content-1", position=5400, duration=6000)
         assert (await carousel.next())["items"] == []
+
+    async def test_the_next_unwatched_episode_takes_the_place_of_a_completed_one(self, ana: Person) -> None:
+        series = {"kind": "series", "seasons": [{"season": 1, "episodes": [1, 2, 3]}]}
+        await ana.do("library.set", work="show-1", details=series)
+        await ana.do("library.mark", work="show-1", seasons=[{"season": 1, "episodes": [2]}])
+        first = {"work": "show-1", "episode": {"season": 1, "episode": 1}, "duration": 6000}
+        await ana.do("library.report", **first, position=10)
+        await ana.do("library.report", **first, position=5700, state="stopped")
+
+        (going_on,) = (await ana.see("library.continue_watching"))["items"]
+
+        assert some(going_on, "episode", "position") == ({"season": 1, "episode": 3}, 0)
+        assert (await ana.see("library.item", work="show-1"))["progress"] == 66.7
 
     async def test_track_video_complete_knows_how_much_was_really_watched(self, ana: Person) -> None:
         begun = datetime.now(UTC) - timedelta(seconds=4500)

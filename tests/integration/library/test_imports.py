@@ -18,6 +18,7 @@ from tests.wait import eventually
 from events.bus import Bus
 from events.contracts import library
 from events.contracts.library import (
+    Addons,
     ConfirmImport,
     Counts,
     Export,
@@ -381,6 +382,33 @@ async def test_an_export_taken_in_by_somebody_else_shows_them_the_same(house: Ho
     again = await house.imported(files.as_lines(*records), "matinee", bob)
     assert again.counts is not None
     assert (again.counts.added, again.counts.changed) == (0, 0)
+
+
+async def test_addons_of_an_export_are_installed_once(house: House, ana: str) -> None:
+    manifest = {
+        "id": "org.example.films",
+        "version": "1.0.0",
+        "name": "Films",
+        "description": "",
+        "resources": ["catalog"],
+        "types": ["movie"],
+        "catalogs": [],
+    }
+    url = "https://films.example.com/s3cret/manifest.json"
+    body = files.as_lines(
+        {"record": "matinee", "version": 1},
+        {"record": "addon", "transport_url": url, "manifest": manifest, "flags": {"protected": True}},
+        {"record": "addon", "transport_url": "ftp://no", "manifest": manifest},
+        {"record": "addon", "transport_url": 7, "manifest": None},
+    )
+
+    done = await house.imported(body, "matinee", ana)
+    addons = (await house.ask(Addons(), ana)).items
+
+    assert done.state == "applied"
+    assert [(addon.transport_url, addon.flags.protected) for addon in addons] == [(url, True)]
+    await house.imported(body, "matinee", ana)
+    assert (await house.ask(Addons(), ana)).items == addons
 
 
 async def exported(house: House, by: str) -> list[list[Any]]:

@@ -355,7 +355,7 @@ def test_the_whole_matinee_export() -> None:
 def test_matinee_addons_and_versions() -> None:
     addon = {"record": "addon", "transport_url": "https://a.example/manifest.json", "manifest": {"id": "a"}}
     read = found("matinee", files.as_lines({"record": "matinee", "version": 1}, addon))
-    assert [each.descriptor["transportUrl"] for each in read if isinstance(each, AnAddon)] == [addon["transport_url"]]
+    assert [each.descriptor.transport_url for each in read if isinstance(each, AnAddon)] == [addon["transport_url"]]
     with pytest.raises(BadFile) as bad:
         found("matinee", files.as_lines({"record": "matinee", "version": 2}))
     assert bad.value.code == "wrong-version"

@@ -3,6 +3,7 @@ is known by its own id and that of each title, so it takes effect once."""
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
 import secrets
 import tempfile
@@ -17,7 +18,6 @@ import structlog
 
 from events.contracts import library
 from events.contracts.library import (
-    Descriptor,
     FailImport,
     FinishImport,
     ImportAddons,
@@ -179,8 +179,6 @@ class Taking:
         asked = Asked(uid, import_id, state.format, self._waiting.at, state.replace)
         drawing = Drawing(asked, content.left)
         after = await self._now()
-        if content.joined and not state.dry_run:
-            await self._join(content)
         await self._compare(drawing, content, after)
         lists, addons = await self._others(drawing, content, after)
         plan = drawing.plan()
@@ -188,6 +186,7 @@ class Taking:
         now: Import = await self._place.aggregates.state(import_key(uid, import_id))
         if now.stage != "applying":
             return
+        await self._join(content)
         await self._apply(drawing.wishes, lists, addons)
         await self._tell(FinishImport(uid=uid, import_id=import_id))
         await self._purge()
@@ -263,7 +262,8 @@ class Taking:
                 )
             )
         for addon in addons:
-            await self._install(addon)
+            wish = ImportAddons(addons=(addon.descriptor,), op=self._operation("addon", addon.descriptor.transport_url))
+            await self._take_in(wish)
 
     async def _take_in(self, wish: Command) -> None:
         """One that the rules refuse, say for its size, stays out; the others go on."""
@@ -273,13 +273,6 @@ class Taking:
             if refusal.code in TRANSIENT:
                 raise
             log.warning("not taken in", import_id=self._waiting.import_id, function=wish.function, reason=refusal.code)
-
-    async def _install(self, addon: AnAddon) -> None:
-        try:
-            descriptor = msgspec.convert(_raw_manifest(addon), Descriptor)
-        except msgspec.ValidationError:
-            return
-        await self._take_in(ImportAddons(addons=(descriptor,), op=self._operation("addon", descriptor.transport_url)))
 
     async def _join(self, content: Content) -> None:
         for joined in content.joined:
@@ -306,11 +299,7 @@ class Taking:
 
 
 def hash_of(parts: Iterable[str]) -> str:
-    return list_id(AList(0, "", "\n".join(parts), ()))
-
-
-def _raw_manifest(addon: AnAddon) -> dict[str, Any]:
-    return {**addon.descriptor, "manifest": msgspec.Raw(msgspec.json.encode(addon.descriptor["manifest"]))}
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 async def _by_and_by(found: Iterable[T]) -> Any:

@@ -329,7 +329,7 @@ def compare_addons(drawing: Drawing, addons: Sequence[AnAddon], there: frozenset
     """Those that are not installed. *there*: their transport URLs."""
     news = []
     for found in addons:
-        if found.descriptor["transportUrl"] in there:
+        if found.descriptor.transport_url in there:
             drawing.passed.add(Left(found.line, "", ALREADY))
         else:
             drawing.added += 1

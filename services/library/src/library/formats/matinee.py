@@ -7,7 +7,16 @@ from typing import Any, BinaryIO, get_args
 import msgspec
 from msgspec import UNSET
 
-from events.contracts.library import Details, Entry, ItemChange, Progress, Reaction, TakenPlay, TakenPosition
+from events.contracts.library import (
+    Descriptor,
+    Details,
+    Entry,
+    ItemChange,
+    Progress,
+    Reaction,
+    TakenPlay,
+    TakenPosition,
+)
 from events.contracts.library.words import FILM, LIST_ITEMS
 from library.formats import reading, records
 from library.formats.records import About, AList, AnAddon, BadFile, Found, Joined, Left, time
@@ -73,16 +82,23 @@ def _record(line: int, entry: Json, lists: _Lists) -> Iterator[Found]:
             if (left := lists.take(line, entry)) is not None:
                 yield left
         case "addon":
-            told = {
-                "transportUrl": entry.get("transport_url"),
-                "manifest": entry.get("manifest"),
-                "flags": entry.get("flags") or {},
-            }
-            yield AnAddon(line, told)
+            yield _addon(line, entry)
         case "preference":
             yield Left(line, records.text(entry.get("key"), 64), "not-taken-in")
         case _:
             return  # for reading only, or of another version
+
+
+def _addon(line: int, entry: Json) -> Found:
+    told = {
+        "transportUrl": entry.get("transport_url"),
+        "manifest": msgspec.Raw(msgspec.json.encode(entry.get("manifest"))),
+        "flags": entry.get("flags") or {},
+    }
+    try:
+        return AnAddon(line, msgspec.convert(told, Descriptor))
+    except msgspec.ValidationError:
+        return Left(line, "", "invalid-entry")
 
 
 def _work(entry: Json) -> str | None:

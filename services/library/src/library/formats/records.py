@@ -1,10 +1,9 @@
 """What any file comes down to: entries about works, lists, addons, and what cannot be taken in."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from events.contracts.library import Details, Entry, ItemChange, Kind, TakenPlay, TakenPosition, works
+from events.contracts.library import Descriptor, Details, Entry, ItemChange, Kind, TakenPlay, TakenPosition, works
 from events.contracts.library.words import Reaction
 from events.cursor import EPOCH
 from library.formats.bitfield import Bitfield
@@ -59,7 +58,7 @@ class AnAddon(NamedTuple):
     """An addon of a collection, as Stremio describes it."""
 
     line: int
-    descriptor: Mapping[str, Any]
+    descriptor: Descriptor
 
 
 class Joined(NamedTuple):

@@ -73,6 +73,16 @@ async def test_a_collection_is_taken_in_shown_changed_and_given_back(ana: Person
     assert ids(await ana.see("library.addons")) == ["b", "a"]
 
 
+async def test_a_collection_over_http_may_be_as_large_as_they_are(system: System) -> None:
+    manifests = [manifest(id=f"n{n}", description="x" * 8_000) for n in range(40)]
+    collection = [{"transportUrl": url(each["id"]), "manifest": each} for each in manifests]
+    async with person(system, "Ana", "http") as ana:
+        await ana.do("library.import_addons", addons=collection)
+        assert len(await ana.pages("library.addons", limit=100)) == len(manifests)
+        assert len(await ana.pages("library.addon_collection", field="addons")) == len(manifests)
+        assert await ana.refused("library.import_addons", addons=collection * 2) == "body-too-large"
+
+
 async def test_the_same_addon_is_there_once_however_often_it_is_installed(ana: Person) -> None:
     wishes = [url("a"), url("a").replace("https", "stremio"), url("a").replace("a.example", "A.EXAMPLE:443")]
     await asyncio.gather(

@@ -104,6 +104,8 @@ class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sent by timers and reactions, never through a door."""
     unlisted: ClassVar[bool] = False
     """Sent by gateways of their own accord, in somebody's name; no client can name it."""
+    largest: ClassVar[int] = 0
+    """Bytes of its arguments over HTTP, where they may be more than those of others."""
     personal: ClassVar[bool] = False
     """Whether it may lead to events with something personal of its actor. Their key is then found, or made, before
     the command queues for its aggregate, so that nobody else waits for that."""

@@ -116,7 +116,7 @@ class Http:
     async def _call(self, request: web.Request) -> web.StreamResponse:
         function = self._desk.catalogue.function(request.match_info["function"])
         who = await self._who(request)
-        body = await _json_body(request)
+        body = await _json_body(request, getattr(function.type, "largest", 0))
         arguments = function.decode(body)
         with telemetry.span(f"http {function.name}", request.headers):
             if isinstance(arguments, Report):
@@ -258,9 +258,9 @@ class Http:
         return self._desk.origins.allows(request.headers.get(hdrs.ORIGIN), request.headers.get(hdrs.HOST))
 
 
-async def _json_body(request: web.Request) -> bytes:
-    """The body; none at all means no arguments."""
-    body = await request.read()
+async def _json_body(request: web.Request, largest: int = 0) -> bytes:
+    """The body; none at all means no arguments. *largest*: if it may be larger than others."""
+    body = await (request.clone(client_max_size=largest) if largest else request).read()
     if not body:
         return b"{}"
     if request.content_type != JSON:

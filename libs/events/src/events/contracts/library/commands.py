@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from events.contracts.library import erasures, works
 from events.contracts.library.events import AddonFlags, TakenPlay, TakenPosition
 from events.contracts.library.words import (
+    COLLECTION_BYTES,
     LIST_ITEMS,
     Details,
     Device,
@@ -427,9 +428,13 @@ class Descriptor(Struct, frozen=True, rename="camel"):
 
 class ImportAddons(_OfAddons, frozen=True, kw_only=True):
     """Take over a Stremio addon collection, in its order, in one piece. What is there already takes over the manifest
-    and stays where it is; with `replace` what the collection does not name is removed, unless it is protected."""
+    and stays where it is; with `replace` what the collection does not name is removed, unless it is protected.
+
+    Over HTTP it may be of 352 KiB.
+    """
 
     function: ClassVar[str] = "library.import_addons"
+    largest: ClassVar[int] = COLLECTION_BYTES
     personal: ClassVar[bool] = True
     errors: ClassVar[tuple[str, ...]] = (
         "bad-transport-url",

@@ -253,6 +253,22 @@ async def test_cut_off_at_any_step_it_is_done_again_with_the_same_certificate(
     assert await pages(one, uid) == []
 
 
+async def test_two_replicas_at_once_do_each_other_no_harm(
+    house: Embedded, one: Replica, operator: Bus, uid: str
+) -> None:
+    async with diary(house, "two"):
+        await asyncio.gather(*(write(one, uid, str(page)) for page in range(60) for _ in range(3)))
+        await eventually(lambda: _count(pages(one, uid), 60))
+
+        found = await asyncio.gather(*(erase(operator, uid, again=again) for again in (False, True) * 4))
+
+        assert {counts["commits"] for counts in found} == {180}
+        assert await subjects(operator, "EV_LIBRARY", uid) == []
+        await write(one, uid)
+        await eventually(lambda: _same(pages(one, uid), [("1", 1)]))
+        assert await compared(one) == {}
+
+
 async def test_commands_of_the_same_person_that_race_with_it_are_carried_out_or_erased(
     house: Embedded, one: Replica, operator: Bus, uid: str
 ) -> None:

@@ -235,12 +235,11 @@ async def test_asked_twice_it_is_one_erasure(system: System) -> None:
     await eventually(lambda: done(ana), within=30)
 
 
-async def test_an_import_under_way_brings_nothing_back(system: System) -> None:
-    ana = Person(system)
+async def imports(ana: Person, bus: Bus, titles: int) -> None:
+    """Begin to take in a file of so many titles."""
     ana.uid = (await ana.call("library.profile"))["uid"]
     lines = ['{"record": "matinee", "version": 1}']
-    lines += [f'{{"record": "title", "work": "tt{n:07}", "in_watchlist": true}}' for n in range(3_000)]
-    bus = await Bus.connect(system.running.nats_url, "ops")
+    lines += [f'{{"record": "title", "work": "tt{n:07}", "in_watchlist": true}}' for n in range(titles)]
 
     async def body() -> Any:
         yield "\n".join(lines).encode()
@@ -248,6 +247,18 @@ async def test_an_import_under_way_brings_nothing_back(system: System) -> None:
     upload = secrets.token_hex(16)
     await Uploads(bus, "library").send(upload, ana.uid, body(), 1_000_000)
     await ana.call("library.import", upload=upload, format="matinee")
+
+
+async def own(bus: Bus, person: Person) -> list[str]:
+    """Subjects of the log that are about somebody's own titles."""
+    info = await bus.api("STREAM.INFO.EV_LIBRARY", {"subjects_filter": ">"})
+    return [subject for subject in info["state"]["subjects"] if f".title.{person.uid}" in subject]
+
+
+async def test_an_import_under_way_brings_nothing_back(system: System) -> None:
+    ana = Person(system)
+    bus = await Bus.connect(system.running.nats_url, "ops")
+    await imports(ana, bus, 3_000)
 
     async def begun() -> bool:
         return bool((await ana.call("library.items"))["items"])
@@ -260,8 +271,30 @@ async def test_an_import_under_way_brings_nothing_back(system: System) -> None:
         assert (await ana.call("library.items"))["items"] == []
         assert (await ana.call("library.imports"))["items"] == []
         await asyncio.sleep(0.2)
-    info = await bus.api("STREAM.INFO.EV_LIBRARY", {"subjects_filter": ">"})
-    assert [subject for subject in info["state"]["subjects"] if f".title.{ana.uid}" in subject] == []
+    assert await own(bus, ana) == []
+    await bus.close()
+
+
+async def test_whatever_is_killed_meanwhile_it_comes_to_an_end(system: System) -> None:
+    ana = Person(system)
+    bus = await Bus.connect(system.running.nats_url, "ops")
+    await imports(ana, bus, 1_200)
+
+    async def imported() -> bool:
+        return [one["state"] for one in (await ana.call("library.imports"))["items"]] == ["applied"]
+
+    await eventually(imported, within=60)
+    await ana.call("library.erase_me", confirm="erase everything")
+    for victim in ("library", "nats", "postgres", "parties", "library"):
+        await asyncio.sleep(0.7)
+        system.kill(victim)
+    await eventually(lambda: done(ana), within=120)
+
+    await eventually(lambda: _ready(system), within=20)
+    assert await own(bus, ana) == []
+    assert (await ana.call("library.erasure"))["services"]["library"]["aggregates"] > 1_200
+    verified = system.matinee("verify")
+    assert verified.returncode == 0, verified.stdout
     await bus.close()
 
 
@@ -311,6 +344,14 @@ def named(frame: dict[str, Any], person: Person) -> list[str]:
     return [member["name"] for member in members if member["uid"] == person.uid] if isinstance(members, list) else []
 
 
+async def _ready(system: System) -> bool:
+    return await asyncio.to_thread(system.ready)
+
+
 async def done(person: Person) -> bool:
-    found = await person.call("library.erasure")
+    """Also while something is being started again."""
+    try:
+        found = await person.call("library.erasure")
+    except (Refused, aiohttp.ClientError):
+        return False
     return found is not None and found["done_at"] is not None

@@ -33,6 +33,8 @@ from events.working import Workplace
 
 log = structlog.get_logger("erasure")
 
+GONE = frozenset({NOT_FOUND, 10043})
+"""The server's numbers for a message that is not, or no longer, there; in a cluster it says so in words."""
 AT_ONCE = 16
 """Aggregates whose messages are deleted side by side."""
 ANSWER_SECONDS = 3.0
@@ -311,7 +313,7 @@ class Eraser:
         try:
             return await self._bus.api(call, body)
         except ApiError as error:
-            if gone and (error.err_code == NOT_FOUND or error.code == 404):
+            if gone and (error.err_code in GONE or "not found" in str(error)):
                 return None
             raise Rejected("unavailable", reason=str(error)) from error
 

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import secrets
 import tempfile
+import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -125,13 +126,21 @@ async def _one(place: Workplace, waiting: Waiting, tries: Counter[str]) -> None:
         if error.code in TRANSIENT:
             log.warning("import interrupted", import_id=waiting.import_id, reason=error.code)
             return
-        log.exception("import refused", import_id=waiting.import_id)
-    except Exception:
-        log.exception("import failed", import_id=waiting.import_id)
+        _say(waiting, error)
+    except Exception as error:  # noqa: BLE001  # one file must not keep the others out
+        _say(waiting, error)
     tries[waiting.import_id] += 1
     if tries[waiting.import_id] >= TRIES:
         with contextlib.suppress(Rejected):
             await Taking(place, waiting).fail("internal", {})
+
+
+def _say(waiting: Waiting, error: Exception) -> None:
+    """Where it happened, but nothing of what was in the file."""
+    where = [
+        f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    log.error("import failed", import_id=waiting.import_id, reason=type(error).__name__, where=" ".join(where[-6:]))
 
 
 class Taking:

@@ -129,6 +129,23 @@ async def park(person: Person) -> None:
     await db.close()
 
 
+async def tables_with(system: System, uid: str) -> set[str]:
+    """Tables of the library in which some column says a person's id."""
+    db = await asyncpg.connect(system.running.database_url)
+    schema = await db.fetchval("select schema from library.pointer")
+    tables = await db.fetch(
+        f"select relname from pg_class where relkind = 'r' and relnamespace = '{schema}'::regnamespace"
+    )
+    found = {
+        table
+        for (table,) in tables
+        if table != "aggregate"
+        and await db.fetchval(f"select exists (select from {schema}.{table} as t where strpos(t::text, $1) > 0)", uid)
+    }
+    await db.close()
+    return found
+
+
 async def _as(bus: Bus, uid: str, subject: str, what: msgspec.Struct) -> None:
     context = Context(actor=uid, now=datetime.now(UTC), command_id=secrets.token_hex(16))
     headers = {CONTEXT: msgspec.json.encode(context).decode()}
@@ -168,6 +185,7 @@ async def test_nothing_readable_of_an_erased_person_is_left_in_any_file(system: 
     assert found(system, ana.secrets) == {}
     assert ben.list in found(system, ben.secrets)
 
+    assert await tables_with(system, ana.uid) == {"erased", "erasure"}
     verified = system.matinee("verify", "--json")
     assert verified.returncode == 0, verified.stdout
     assert json.loads(verified.stdout) == {"parties": {}, "library": {}}

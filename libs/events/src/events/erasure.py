@@ -348,15 +348,30 @@ async def erasing(
     while True:
         try:
             pending, _ = await place.models.ask(waiting)
-            for each in pending:
-                state: Erasure = await place.aggregates.state(erased_key(each.uid))
-                if state.certified != each.erasure:
-                    counts = await carry_out(place, each, services)
-                    await place.aggregates.execute(certify(each, counts), _context("erasure"))
-                    log.info("a person was erased", uid=each.uid, erasure=each.erasure)
         except Rejected as refusal:
-            log.warning("an erasure waits", reason=refusal.code, **refusal.details)
+            log.warning("erasures wait", code=refusal.code)
+            pending = ()
+        for each in pending:
+            try:
+                await _certified(place, each, services, certify)
+            except Rejected as refusal:
+                log.warning("an erasure waits", uid=each.uid, code=refusal.code, details=refusal.details)
         await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _certified(
+    place: Workplace,
+    pending: Pending,
+    services: Sequence[str],
+    certify: Callable[[Pending, Mapping[str, Counts]], Command],
+) -> None:
+    """Not again for who has the certificate already, though the read model may not know: their new key stays."""
+    state: Erasure = await place.aggregates.state(erased_key(pending.uid))
+    if state.certified == pending.erasure:
+        return
+    counts = await carry_out(place, pending, services)
+    await place.aggregates.execute(certify(pending, counts), _context("erasure"))
+    log.info("a person was erased", uid=pending.uid, erasure=pending.erasure)
 
 
 async def _ask(bus: Bus, service: str, wish: Wish) -> Counts:

@@ -14,8 +14,6 @@ from prometheus_client.metrics import MetricWrapperBase
 from tests.docs import pages
 from typer.core import TyperGroup, TyperOption
 
-import library.decider
-import library.queries
 from events import (
     ambient,
     handle,
@@ -40,6 +38,14 @@ from gateway.catalogue import COMMAND_ERRORS, QUERY_ERRORS, Catalogue
 from gateway.errors import CLOSINGS, ERRORS, OTHER_CLOSINGS
 from gateway.issuers import Issuer
 from gateway.settings import Settings
+from library import fetching, order, profile
+from library import settings as library_settings
+from library.formats import bitfield, reading
+from library.queries import addons as addon_queries
+from library.queries import lists as list_queries
+from library.queries import statistics, why
+from library.queries import titles as title_queries
+from library.title import sessions, state
 from ops import child, streams
 from ops.cli import app
 from parties import ambient as party_ambient
@@ -51,6 +57,7 @@ from parties.state import UNSEEN
 
 Row = Sequence[str]
 
+INVALID = "`invalid-argument`"
 FUNCTIONS_NAMED = 12
 """That may answer an error; of more than so many the table says only that they are many."""
 
@@ -64,7 +71,10 @@ def table(headings: Row, rows: Iterable[Row]) -> str:
 
 
 def _size(count: int) -> str:
-    return f"{count // 1024 // 1024} MiB" if count >= 1024 * 1024 else f"{count // 1024} KiB"
+    for unit, size in (("GiB", 1024**3), ("MiB", 1024**2)):
+        if count >= size:
+            return f"{count // size} {unit}"
+    return f"{count // 1024} KiB"
 
 
 def _hours(time: timedelta) -> str:
@@ -179,16 +189,86 @@ def party_quotas() -> Iterator[Row]:
 
 
 def library_limits() -> Iterator[Row]:
+    """What people may keep in their libraries, and how late their devices may tell of it."""
+    yield from library_quotas()
     yield "Position or length in a video", f"{_most(library_contract.Report, 'position'):,} s", "`invalid-argument`"
-    yield "Page of a library list", f"{_most(library_contract.ContinueWatching, 'limit')}", "`invalid-argument`"
-    yield "Episodes in one `library.title`", f"{library.queries.ITEMS:,}", "the first ones are shown"
-    yield "Name of a device", f"{_most(library_contract.Report, 'device')} characters", "`invalid-argument`"
-    yield "Devices remembered per title", f"{library.decider.DEVICES}", "the one heard of longest ago is forgotten"
+    yield "What a device tells late", f"{library_contract.LATE.days} days", "`too-old`"
     yield (
-        "Completed episodes remembered per title",
-        f"{library.decider.REMEMBERED:,}",
-        "a late report of an older one may complete it twice",
+        "Player's own count of what was watched",
+        f"{sessions.FASTEST} times the time that went by, and {sessions.GRACE:.0f} s",
+        "as much counts",
     )
+    yield "Episodes in one mark", f"{library_contract.EPISODES_AT_ONCE:,}", "`too-many-episodes`"
+    yield "Episodes known of one title", f"{sessions.EPISODES:,}", "`too-many-episodes`"
+    known = f"{state.POINTS} facts of sessions, {state.MARKS} marks per episode, {state.OPERATIONS} operations"
+    yield "Remembered per title", known, "a repeat of an older one without its time may count again"
+    yield "Ids of one work", f"{library_contract.JOINED}", "`too-many-ids`"
+    yield "Works of one person with several ids", f"{library_contract.JOINS:,}", "`too-many-joins`"
+    yield "Plays in one `library.remove_plays`", f"{_longest(library_contract.RemovePlays, 'plays')}", INVALID
+    yield from library_lists()
+    yield from library_addons()
+    yield from library_imports()
+    yield "Settings of one person", f"{library_contract.PREFERENCES}", "`too-many-preferences`"
+    sizes = f"{_size(library_contract.PREFERENCE_BYTES)}, all together {_size(library_contract.PREFERENCES_BYTES)}"
+    yield "One setting, as JSON", sizes, "`preferences-too-large`"
+    yield "Lists and objects within one another in a setting", f"{profile.DEPTH}", INVALID
+    yield "Page of a library list", f"{_most(library_contract.ContinueWatching, 'limit')}", INVALID
+    yield "Episodes in one `library.title`", f"{title_queries.ITEMS:,}", "the first ones are shown"
+    yield "Reasons in one `library.why`", f"{why.REASONS}", "the newest are shown"
+    months = f"{statistics.MONTHS} months, {statistics.GENRES} genres"
+    yield "Statistics", months, "the latest months, the genres most watched"
+    yield "Name of a device", f"{_most(library_contract.Report, 'device')} characters", INVALID
+
+
+def library_quotas() -> Iterator[Row]:
+    most, told = library_settings.LIMITS, "429 `rate-limited` with `retry_after`"
+    for what, limit, variable in (
+        ("Imports that one person starts", most.imports_per_hour, "IMPORTS_PER_HOUR"),
+        ("Addons that one person installs", most.addons_per_hour, "ADDONS_PER_HOUR"),
+    ):
+        yield what, f"{limit} at once, then one every {HOUR // limit} s", f"{told} (`MATINEE_{variable}`)"
+
+
+def library_lists() -> Iterator[Row]:
+    yield "Lists of one person", f"{library_contract.LISTS}", "`too-many-lists`"
+    yield "Works on a list", f"{library_contract.LIST_ITEMS:,}", "`list-full`"
+    yield "Works in one `library.add_to_list`", f"{_longest(library_contract.AddToList, 'items')}", INVALID
+    yield "Page of a list, as JSON", _size(list_queries.PAGE_BYTES), "it ends there; `cursor` goes on"
+    traces = f"{order.TRACES:,} works taken off a list, {order.OPERATIONS} operations"
+    yield "Remembered of what was done to a list", traces, "what is told later than that may bring one back"
+
+
+def library_addons() -> Iterator[Row]:
+    yield "Addons of one person", f"{library_contract.ADDONS}", "`too-many-addons`"
+    sizes = f"{_size(library_contract.MANIFEST_BYTES)}; from {_size(library_contract.MANIFEST_WARNING_BYTES)} a warning"
+    yield "Manifest of an addon", sizes, "`manifest-too-large`"
+    bounds = f"{fetching.SECONDS:.0f} s, {fetching.REDIRECTS} redirects, {_size(library_contract.MANIFEST_BYTES)}"
+    yield "Asking an addon for its manifest", bounds, "`manifest-unreachable`, `manifest-too-large`"
+    yield "Manifests that one replica asks for at once", f"{fetching.AT_ONCE}", "`busy`"
+    yield "Page of addons, as JSON", _size(addon_queries.PAGE_BYTES), "it ends there; `cursor` goes on"
+
+
+def library_imports() -> Iterator[Row]:
+    uploads = streams.declared_streams()["UP_LIBRARY"]
+    yield "File to take in", _size(library_contract.UPLOAD_BYTES), "413 `body-too-large`"
+    waits = f"{uploads['max_age'] // 10**9 // 60} min, {_size(uploads['max_bytes'])} of all people together"
+    yield "Files on their way into a library", waits, "`no-such-upload`, `uploads-full`"
+    share = f"{library_contract.REMOVES_MOST * 100:.0f} % of what is there"
+    yield "What an import removes unasked", share, "it stops, until `library.confirm_import`"
+    yield "Unpacked files of a zip", f"{_size(reading.UNPACKED_BYTES)}, {reading.FILES:,} files", "`zip-too-large`"
+    yield "One item of a JSON file", f"{_size(reading.ITEM_BYTES)}, {reading.DEPTH} deep", "`item-too-large`"
+    yield (
+        "Rows and columns of a CSV file",
+        f"{reading.ROWS:,}, {reading.COLUMNS}",
+        "`too-many-rows`, `too-many-columns`",
+    )
+    yield "Videos in one of Stremio's bitfields", f"{bitfield.MOST_VIDEOS:,}", "skipped: `bitfield-too-large`"
+    yield "Entries that were skipped, in a report", "1,000", "`reasons` counts them all"
+
+
+def _longest(kind: type, field: str) -> int:
+    """How many items a contract lets a field have."""
+    return int(msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"][field]["maxItems"])
 
 
 def timers_pause() -> str:
@@ -366,6 +446,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "settings": lambda: settings_table(settings.Common),
     "service-settings": lambda: settings_table(settings.ServiceSettings, beyond=settings.Common),
     "parties-settings": lambda: settings_table(party_settings.PartiesSettings, beyond=settings.ServiceSettings),
+    "library-settings": lambda: settings_table(library_settings.LibrarySettings, beyond=settings.ServiceSettings),
     "gateway-settings": lambda: settings_table(Settings, beyond=settings.Common),
     "issuers": issuers_table,
     "commands": commands_table,

@@ -112,6 +112,24 @@ async def test_all_of_a_person_s_own_goes_and_nobody_else_s(
     assert await compared(one) == {}
 
 
+async def test_rows_of_another_version_go_too(house: Embedded, one: Replica, operator: Bus, uid: str) -> None:
+    """Those of a schema that nobody fills any more; one that has other tables is left alone."""
+    rebuild = one.stores.rebuild
+    old, odd = "library_0123abcd_0123abcd", "library_0123abcd_0123abce"
+    await rebuild.create(old)
+    await rebuild.create(odd)
+    db = await asyncpg.connect(house.database_url(NAME), server_settings={"role": f"{NAME}_owner"})
+    await db.execute(f"insert into {old}.page values ($1, '1', 1, 'dear diary', 0, 1)", uid)
+    await db.execute(f"drop table {odd}.page, {odd}.glance")
+
+    await erase(operator, uid)
+
+    assert await db.fetchval(f"select count(*) from {old}.page") == 0
+    for name in (old, odd):
+        await rebuild.drop(name)
+    await db.close()
+
+
 async def test_the_same_erasure_again_says_the_same_and_changes_nothing(one: Replica, operator: Bus, uid: str) -> None:
     await write(one, uid)
     counts = await erase(operator, uid)
@@ -178,6 +196,22 @@ async def test_a_snapshot_that_was_kept_too_late_brings_nothing_back(
         assert (await two.aggregates.state(key)).lines == 1
 
 
+async def test_a_command_that_is_sent_again_after_it_was_erased_is_carried_out_again(
+    one: Replica, operator: Bus, uid: str
+) -> None:
+    """JetStream remembers the ids of messages for two minutes, also of those that were deleted."""
+    command, context = Write(page="1", text="dear diary"), as_(uid)
+    await one.aggregates.execute(command, context)
+    await erase(operator, uid)
+
+    async with asyncio.timeout(2):
+        done = await one.aggregates.execute(command, context)
+
+    assert (done.committed, done.repeated) == (True, False)
+    assert [commit.first for commit in await one.stores.log.read(Key.of("page", uid, "1"))] == [1]
+    assert (await one.aggregates.execute(command, context)).repeated
+
+
 async def test_parked_commits_go_too_and_their_key_works_again(one: Replica, operator: Bus, uid: str) -> None:
     await write(one, uid, number=REFUSED)
     await eventually(lambda: _count(rows(one, "select * from parked where key like $1", f"page.{uid}%"), 1))
@@ -217,6 +251,22 @@ async def test_cut_off_at_any_step_it_is_done_again_with_the_same_certificate(
     }  # fmt: skip
     assert await subjects(operator, "EV_LIBRARY", uid) == []
     assert await pages(one, uid) == []
+
+
+async def test_two_replicas_at_once_do_each_other_no_harm(
+    house: Embedded, one: Replica, operator: Bus, uid: str
+) -> None:
+    async with diary(house, "two"):
+        await asyncio.gather(*(write(one, uid, str(page)) for page in range(60) for _ in range(3)))
+        await eventually(lambda: _count(pages(one, uid), 60))
+
+        found = await asyncio.gather(*(erase(operator, uid, again=again) for again in (False, True) * 4))
+
+        assert {counts["commits"] for counts in found} == {180}
+        assert await subjects(operator, "EV_LIBRARY", uid) == []
+        await write(one, uid)
+        await eventually(lambda: _same(pages(one, uid), [("1", 1)]))
+        assert await compared(one) == {}
 
 
 async def test_commands_of_the_same_person_that_race_with_it_are_carried_out_or_erased(

@@ -16,6 +16,8 @@ from events.contracts import party
 from events.messages import Answer, Context, Event, Fault, Grant, GrantRequest, Notice, Position, Rejected, StoredCommit
 
 EPOCH = "e1"
+SIGN_IN = "library.sign_in"
+"""Comes from gateways of their own accord."""
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 Handling = Callable[[dict[str, Any], Context], Any]
 
@@ -44,8 +46,11 @@ class Peer:
         self.bus = bus
         self.codec = Codec(party.EVENTS)
         self.rooms: dict[str, Room] = {}
-        self.handlers: dict[str, Handling] = {}
+        self.handlers: dict[str, Handling] = {SIGN_IN: lambda args, context: None}
         self.asked: list[tuple[str, dict[str, Any], Context]] = []
+        """By clients."""
+        self.arrived: list[tuple[str, dict[str, Any]]] = []
+        """Of whom gateways told what their tokens say."""
         self.grants: list[tuple[str, GrantRequest]] = []
         self.sequence = 0
         self.told = 0
@@ -133,7 +138,10 @@ class Peer:
         function = msg.subject.split(".", 2)[2]
         context = msgspec.json.decode((msg.headers or {})["Matinee-Context"], type=Context)
         args = json.loads(msg.data)
-        self.asked.append((function, args, context))
+        if function == SIGN_IN:
+            self.arrived.append((context.actor, args))
+        else:
+            self.asked.append((function, args, context))
         # A read model's answer is true where it was read, however long it takes to arrive.
         position = self.position
         try:

@@ -11,6 +11,7 @@ from events.contracts.library import (
     HistoryCleared,
     IdsJoined,
     IdsSplit,
+    ImportAsked,
     ImportUndone,
     ItemChange,
     ItemChanged,
@@ -108,6 +109,7 @@ class Story:
         cleared: bool = False,
         **change: Any,
     ) -> Commit:
+        self._asked(source, uid)
         at = self.later(1)
         event = TakenIn(
             uid=uid,
@@ -133,6 +135,7 @@ class Story:
         return self.say(shelf_key(uid), HistoryCleared(uid=uid, at=self.later(1)))
 
     def undone(self, source: str = "i1", uid: str = ANA) -> Commit:
+        self._asked(source, uid)
         return self.say(import_key(uid, source), ImportUndone(uid=uid, import_id=source, at=self.later(1)))
 
     def kept_heartbeats(self) -> list[Commit]:
@@ -158,6 +161,13 @@ class Story:
                 ):
                     title = evolve(title, event)  # type: ignore[arg-type]  # events with a work are a title's
         return title
+
+    def _asked(self, source: str, uid: str) -> None:
+        """An import begins before it brings anything."""
+        key = import_key(uid, source)
+        if key not in self._versions:
+            asked = ImportAsked(uid=uid, import_id=source, upload="0" * 32, format="stremio", at=self.now)
+            self.say(key, asked)
 
     def _session(self, position: float, more: dict[str, Any]) -> dict[str, Any]:
         uid, device, now = more.get("uid", ANA), more.get("device", ""), self.later(1)

@@ -14,6 +14,7 @@ from events.contracts.library import (
     CreateList,
     DeleteList,
     Entry,
+    ImportAsked,
     ImportUndone,
     JoinIds,
     ListPage,
@@ -63,6 +64,8 @@ class Story(Recording):
         ambient: Mapping[str, Any] | None = None,
     ) -> list[Event]:
         """One commit for each aggregate; refusals are raised."""
+        if isinstance(command, TakeInList):
+            self.ask(command.source)
         self.now += timedelta(seconds=after)
         command_id = id or f"{len(self.commits):016}-told"
         context = Context(actor=by, now=self.now, command_id=command_id, ambient=ambient or {})
@@ -78,7 +81,14 @@ class Story(Recording):
                 self.add(key, events, context)
         return [event for events in decided.values() for event in events]
 
+    def ask(self, import_id: str, of: str = ANA) -> None:
+        """An import begins, once."""
+        if import_key(of, import_id) not in self._versions:
+            asked = ImportAsked(uid=of, import_id=import_id, upload="0" * 32, format="imdb", at=self.now)
+            self.add(import_key(of, import_id), [asked], Context(actor=of, now=self.now, command_id="ask"))
+
     def undo(self, import_id: str, of: str = ANA) -> None:
+        self.ask(import_id, of)
         self.now += timedelta(seconds=1)
         undone = ImportUndone(uid=of, import_id=import_id, at=self.now)
         self.add(import_key(of, import_id), [undone], Context(actor=of, now=self.now, command_id="undo"))

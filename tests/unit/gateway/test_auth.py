@@ -16,7 +16,7 @@ from tests.simulators.issuer import IssuerSimulator, issuer
 
 from events.messages import Rejected
 from gateway.auth import Auth, Guests
-from gateway.identity import Ids
+from gateway.identity import Claims, Ids
 from gateway.issuers import Issuer
 from gateway.keys import fetcher
 
@@ -359,6 +359,42 @@ async def test_names_are_made_fit_to_show(
         assert (await checking.identify(idp.mint(name=claim))).name == shown
 
 
+@pytest.mark.parametrize(
+    ("claims", "picture", "email"),
+    [
+        ({}, "", ""),
+        ({"picture": "https://p.example/a", "email": "a@b.example"}, "https://p.example/a", "a@b.example"),
+        ({"picture": 7, "email": ["a@b.example"]}, "", ""),
+        ({"picture": "javascript:alert(1)", "email": "nobody"}, "", ""),
+        ({"picture": "https://p.example/\n", "email": "a@b.example\0"}, "", ""),
+        ({"picture": f"https://p.example/{'x' * 2_000}", "email": f"{'x' * 320}@b.example"}, "", ""),
+    ],
+)
+async def test_a_picture_and_an_email_are_taken_if_they_are_such(
+    idp: IssuerSimulator,
+    fetching: aiohttp.ClientSession,
+    clocks: Clocks,
+    claims: dict[str, Any],
+    picture: str,
+    email: str,
+) -> None:
+    checking = auth(fetching, clocks, configured(idp))
+    assert (await checking.examine(idp.mint(**claims)))[1] == Claims(picture, email)
+
+
+async def test_an_issuer_may_keep_them_elsewhere(
+    idp: IssuerSimulator, fetching: aiohttp.ClientSession, clocks: Clocks
+) -> None:
+    where = {"picture": "user_metadata.avatar_url", "email": ["https://app.example/email"]}
+    checking = auth(fetching, clocks, configured(idp, **where))
+    claims: dict[str, Any] = {
+        "user_metadata": {"avatar_url": "https://p.example/a"},
+        "https://app.example/email": "a@b.example",
+        "picture": "https://p.example/other",
+    }
+    assert (await checking.examine(idp.mint(**claims)))[1] == Claims("https://p.example/a", "a@b.example")
+
+
 async def test_a_few_seconds_of_skew_are_forgiven(
     idp: IssuerSimulator, fetching: aiohttp.ClientSession, clocks: Clocks
 ) -> None:
@@ -375,7 +411,7 @@ async def test_guests(fetching: aiohttp.ClientSession, clocks: Clocks) -> None:
     guests = Guests(GUEST_SECRET, 30, ids(), clocks.now)
     checking = auth(fetching, clocks)
     token, identity = guests.admit("Ada")
-    assert await checking.identify(token) == identity
+    assert await checking.examine(token) == (identity, Claims())
     assert guests.admit("Ada")[1].uid != identity.uid
     assert await reason(checking, Guests(b"x" * 32, 30, ids(), clocks.now).admit("Eve")[0]) == "signature"
     clocks.ahead += 30 * 86400 + 1

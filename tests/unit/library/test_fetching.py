@@ -237,7 +237,18 @@ class TestPreparing:
         addon.release.set()
 
         assert json.loads(bytes((await second).manifest)) == addon.manifest
+        assert (await fetches.prepare(wish, asking())).manifest
         assert addon.count("/slow") == 1
+        for n in range(fetching.KEPT + 1):
+            await fetches.prepare(wish, asking(command_id=f"another {n}"))
+        assert len(fetches._found) == fetching.KEPT
+
+    async def test_asks_anew_for_a_command_that_is_sent_again_after_it_failed(self, addon: AddonSimulator) -> None:
+        fetches = Fetches(is_any)
+        for _ in range(2):
+            with pytest.raises(Rejected, match="manifest-unreachable"):
+                await fetches.prepare(InstallAddon(transport_url=addon.url("/missing")), asking())
+        assert addon.count("/missing") == 2
 
     async def test_answers_before_nobody_waits_any_more(self, addon: AddonSimulator) -> None:
         with pytest.raises(Rejected) as refusal:

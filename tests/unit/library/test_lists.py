@@ -431,6 +431,20 @@ class TestTakingIn:
         assert home.tell(add(A)) == [put((A, "a0"), at=home.now)]
         assert home.tell(add(A, op="p")) == []
 
+    def test_what_only_makes_room_stays_what_the_import_brought(self) -> None:
+        before: list[ListEvent] = [
+            created(),
+            put((A, "a0"), at=BEFORE, op="put"),
+            put((B, "a0"), (C, "a1"), at=BEFORE, op="i1", source="i1"),
+        ]
+        tied = noir.given(*before)
+
+        events = tied.when(add(D, after=A), by=ANA).outcome()
+        state = decider.fold(events, tied.state())
+
+        assert shown(state) == [A, D, B, C]
+        assert state.places[""].keys() == {A, D}
+
     def test_does_not_bring_back_what_was_taken_off_later(self, home: Home) -> None:
         home.tell(self.taken, by="system:library")
         home.tell(remove(A))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from events.contracts.library import (
     Completed,
@@ -110,13 +111,14 @@ class TestMarks:
 
     def test_told_with_their_time_again_are_silence_also_without_an_id(self) -> None:
         told = Mark(work=SERIES, seasons=(season(1, 1),), at=NOW)
+        first = title.when(told, by=ANA).outcome()
 
-        title.given(marked("1-1", op="")).when(told, by=ANA, after=5, command_id="another").then()
+        title.given(*first).when(replace(told, sent_at=after(5)), by=ANA, after=5, command_id="another").then()
 
     def test_told_late_have_their_own_time(self) -> None:
-        told = Mark(work=SERIES, seasons=(season(1, 1),), at=NOW)
+        told = Mark(work=SERIES, seasons=(season(1, 1),), at=NOW, op=OP)
 
-        title.when(told, by=ANA, after=5).then(marked("1-1", told_at=after(5)))
+        title.when(told, by=ANA, after=5).then(marked("1-1", told_at=after(5), op=OP))
 
     def test_know_when_it_was_watched(self) -> None:
         long_ago = after(-9 * 365 * 86_400)

@@ -191,6 +191,13 @@ class TestCompleting:
             done(95.0, 90, watched=90.0, told_at=after(200)), Started(**said(20.0, 200, watched=90.0))
         )
 
+    def test_is_made_up_for_also_by_a_stop(self) -> None:
+        unknown = Started(**said(95.0, duration=None))
+
+        title.given(unknown).when(report(0, "stopped"), by=ANA, after=9).then(
+            done(95.0, told_at=after(9)), Stopped(**said(0.0, 9, watched=0.0))
+        )
+
     def test_takes_a_position_beyond_the_duration_for_the_end(self) -> None:
         title.given(begun).when(report(604_800), by=ANA, after=95).then(done(100.0, 95, watched=95.0))
 

@@ -16,7 +16,7 @@ E = TypeVar("E", bound=Erased)
 
 TABLES = """
     select relname from pg_attribute join pg_class on pg_class.oid = attrelid
-     where relnamespace = coalesce($1, current_schema())::regnamespace and relkind = 'r'
+     where relnamespace = current_schema()::regnamespace and relkind = 'r'
        and attname = 'uid' and not attisdropped
      order by relname
 """
@@ -83,9 +83,9 @@ def belongs(id: str, owner: str) -> bool:
     return id == owner or id.startswith(f"{owner}_")
 
 
-async def delete_rows(db: Db, uid: str, schema: str | None = None) -> None:
-    """Every row that says in `uid` whose it is; of the schema that the connection works on, if not told."""
-    for table in await _tables(db, schema):
+async def delete_rows(db: Db, uid: str) -> None:
+    """Every row that says in `uid` whose it is, of the schema that the connection works on."""
+    for table in await _tables(db):
         await db.execute(f"delete from {table} where uid = $1", uid)
 
 
@@ -93,7 +93,5 @@ async def count_rows(db: Db, uid: str) -> int:
     return sum([await db.fetchval(f"select count(*) from {table} where uid = $1", uid) for table in await _tables(db)])
 
 
-async def _tables(db: Db, schema: str | None = None) -> list[str]:
-    rows = await db.fetch(TABLES, schema)
-    place = f"{checked(schema)}." if schema else ""
-    return [f"{place}{checked(row['relname'])}" for row in rows if row["relname"] not in CHASSIS]
+async def _tables(db: Db) -> list[str]:
+    return [checked(row["relname"]) for row in await db.fetch(TABLES) if row["relname"] not in CHASSIS]

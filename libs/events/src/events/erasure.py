@@ -22,7 +22,7 @@ from events import schema
 from events.bus import ApiError, Bus, Msg
 from events.contracts.erased import Counts, Erased, erased_key
 from events.definition import Service
-from events.erasing import Erasure, belongs, delete_rows
+from events.erasing import Erasure, belongs
 from events.handle import Aggregates
 from events.jetstream import NOT_FOUND, JetStreamLog, stream_of
 from events.messages import Answer, Command, Context, Fault, Position, Rejected, token
@@ -33,6 +33,8 @@ from events.working import Workplace
 
 log = structlog.get_logger("erasure")
 
+GONE = frozenset({NOT_FOUND, 10043})
+"""The server's numbers for a message that is not, or no longer, there; in a cluster it says so in words."""
 AT_ONCE = 16
 """Aggregates whose messages are deleted side by side."""
 ANSWER_SECONDS = 3.0
@@ -184,9 +186,9 @@ class Eraser:
                 await forget_everywhere(self._bus, uid)
 
     async def _again(self, wish: Wish) -> None:
-        """Begin anew if something is left that must not be."""
+        """Begin anew if something is left that must not be; in the rows it may be, where the events stay."""
         before = None if wish.again else await self._final(wish.uid)
-        if await self._left(wish.uid, before):
+        if (wish.again and not self._erasing.owned) or await self._left(wish.uid, before):
             await self._entomb(wish, {}, final=False)
 
     async def _survey(self, uid: str) -> Counts:
@@ -228,13 +230,22 @@ class Eraser:
                 await db.execute(f"delete from {schema.checked(self._name)}.quota where subject = $1", uid)
                 for name in await schema.schemas(db, self._name):
                     if name != self._models.schema:
-                        await delete_rows(db, uid, name)
+                        await self._forget_in(db, name, uid)
             finally:
                 await db.close()
         except Exception as error:
             if schema.is_away(error):
                 raise Rejected("unavailable", server="database") from error
             raise
+
+    async def _forget_in(self, db: "asyncpg.Connection[Any]", name: str, uid: str) -> None:
+        """In a schema that another version fills, or nobody any more. One that is quite different is told of."""
+        await db.execute(f"set search_path to {schema.checked(name)}")
+        try:
+            async with db.transaction():
+                await self._erasing.forget(db, uid)
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+            log.warning("an old schema was not searched", schema=name, reason=str(error))
 
     async def _own(self, stream: Stream, uid: str) -> AsyncIterator[tuple[str, int]]:
         """Subjects of what is the person's own, with how many messages each has."""
@@ -302,7 +313,7 @@ class Eraser:
         try:
             return await self._bus.api(call, body)
         except ApiError as error:
-            if gone and (error.err_code == NOT_FOUND or error.code == 404):
+            if gone and (error.err_code in GONE or "not found" in str(error)):
                 return None
             raise Rejected("unavailable", reason=str(error)) from error
 
@@ -337,15 +348,30 @@ async def erasing(
     while True:
         try:
             pending, _ = await place.models.ask(waiting)
-            for each in pending:
-                state: Erasure = await place.aggregates.state(erased_key(each.uid))
-                if state.certified != each.erasure:
-                    counts = await carry_out(place, each, services)
-                    await place.aggregates.execute(certify(each, counts), _context("erasure"))
-                    log.info("a person was erased", uid=each.uid, erasure=each.erasure)
         except Rejected as refusal:
-            log.warning("an erasure waits", reason=refusal.code, **refusal.details)
+            log.warning("erasures wait", code=refusal.code)
+            pending = ()
+        for each in pending:
+            try:
+                await _certified(place, each, services, certify)
+            except Rejected as refusal:
+                log.warning("an erasure waits", uid=each.uid, code=refusal.code, details=refusal.details)
         await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _certified(
+    place: Workplace,
+    pending: Pending,
+    services: Sequence[str],
+    certify: Callable[[Pending, Mapping[str, Counts]], Command],
+) -> None:
+    """Not again for who has the certificate already, though the read model may not know: their new key stays."""
+    state: Erasure = await place.aggregates.state(erased_key(pending.uid))
+    if state.certified == pending.erasure:
+        return
+    counts = await carry_out(place, pending, services)
+    await place.aggregates.execute(certify(pending, counts), _context("erasure"))
+    log.info("a person was erased", uid=pending.uid, erasure=pending.erasure)
 
 
 async def _ask(bus: Bus, service: str, wish: Wish) -> Counts:

@@ -175,9 +175,10 @@ class Aggregates:
         *owner* is their uid as a token. What they command all the same, elsewhere, is carried out, or erased with the
         rest: this is only for the erasure to come to an end.
         """
-        self._erasing.pop(owner, None)
+        now = time.monotonic()
+        self._erasing = {each: until for each, until in self._erasing.items() if until > now and each != owner}
         if busy_for > 0:
-            self._erasing[owner] = time.monotonic() + busy_for
+            self._erasing[owner] = now + busy_for
         own = [key for key in self._cache if key.aggregate in self._owned and belongs(key.id, owner)]
         self._forget([key for key in own if not self._lanes.waiting(key)])
 

@@ -3,12 +3,13 @@
 import asyncio
 import base64
 import random
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from events.bus import ApiError, Bus, TimedOut, Unavailable, header_block
-from events.codec import ID, Codec, headers_of
+from events.codec import ID, NEVER, Codec, headers_of
 from events.group import SEND_SECONDS, Group, Message, send_together
 from events.log import Commit, Conflict, Hole, Link, Unclear, Write, writes_of
 from events.messages import AT, Context, Event, Key, Rejected
@@ -32,7 +33,15 @@ ROWS_AT_ONCE = 8
 NOT_FOUND = 10037
 WRONG_LAST = 10071
 """Definite, unlike 10164, which our own earlier attempt may have caused."""
+OVERTAKEN = frozenset({WRONG_LAST, 10164})
+"""A heartbeat needs no certainty: what is stored says whether it is still the newest."""
+RACES = 8
+"""Attempts to store a heartbeat while other replicas store theirs of the same session."""
+ORDERED = 8_192
+"""Sessions whose newest heartbeat is remembered; of others it is asked for."""
 FULL = 10077
+STORED_BEFORE = 10201
+"""A message of the batch has an id that the stream remembers."""
 MISUSE = frozenset({10054, 10060, 10070, 10097, 10174, 10177, 10193, 10199})
 """Errors that no retry mends: headers, batch limits, a stream that is not configured as declared."""
 
@@ -82,7 +91,7 @@ class JetStreamLog:
 
     async def append(self, writes: Sequence[Write], context: Context) -> tuple[int, ...]:
         messages = [self._message(write, context, traceparent()) for write in writes]
-        return await self._settle(messages, writes[0].key, lambda: self._outcome(writes, messages))
+        return await self._settle(messages, writes[0].key, lambda sent: self._outcome(writes, sent))
 
     async def append_row(self, key: Key, expected: int, version: int, row: Sequence[Link]) -> tuple[int, ...]:
         writes = writes_of(key, expected, version, row)
@@ -90,33 +99,29 @@ class JetStreamLog:
         for _, _, headers in messages[1:]:
             del headers[EXPECTED]  # of one subject, the server lets only the first one expect anything
         async with self._rows:
-            return await self._settle(messages, key, lambda: self._outcome_of_row(key, expected, messages))
+            return await self._settle(messages, key, lambda sent: self._outcome_of_row(key, expected, sent))
 
     async def _settle(
-        self, messages: Sequence[Message], key: Key, outcome: Callable[[], Awaitable[tuple[int, ...] | None]]
+        self,
+        messages: Sequence[Message],
+        key: Key,
+        outcome: Callable[[Sequence[Message]], Awaitable[tuple[int, ...] | None]],
     ) -> tuple[int, ...]:
         """Send until it is clear what became of it."""
         deadline = asyncio.get_running_loop().time() + APPEND_SECONDS
         wait = FIRST_WAIT
         while True:
-            refused = False
-            try:
-                sent = await self._send(messages)
-                if sent is not None:
-                    return sent
-            except ApiError as error:
-                refused = error.err_code == WRONG_LAST
-                if error.err_code in MISUSE:
-                    raise
-                if error.err_code == FULL:
-                    raise Rejected("log-full") from error
-            except (Unavailable, TimedOut):
-                pass
-            stored = await outcome()
+            sent, code = await self._attempt(messages)
+            if sent is not None:
+                return sent
+            stored = await outcome(messages)
             if stored is not None:
                 return stored
-            if refused:
+            if code == WRONG_LAST:
                 raise Conflict(str(key))
+            if code == STORED_BEFORE:
+                messages = [_anew(message) for message in messages]
+                continue
             if asyncio.get_running_loop().time() > deadline:
                 raise Unclear(", ".join(subject.removeprefix(self._prefix) for subject, _, _ in messages))
             await asyncio.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311  # it spreads retries, no more
@@ -134,8 +139,11 @@ class JetStreamLog:
         return sequence
 
     async def head(self) -> int:
-        info = await self._bus.api(f"STREAM.INFO.{self._stream}", {"deleted_details": True})
+        info = await self._bus.api(f"STREAM.INFO.{self._stream}")
         sequence: int = info["state"]["last_seq"]
+        if not info["state"].get("num_deleted"):
+            return sequence
+        info = await self._bus.api(f"STREAM.INFO.{self._stream}", {"deleted_details": True})
         deleted = set(info["state"].get("deleted") or ())
         while sequence > 0 and sequence in deleted:  # who waited for an erased end would wait for ever
             sequence -= 1
@@ -162,6 +170,20 @@ class JetStreamLog:
         headers = headers_of(write.key, write.version, len(write.events), context, trace)
         headers |= {EXPECTED: str(write.expected), STREAM: self._stream}
         return self._subject(write.key), body, headers
+
+    async def _attempt(self, messages: Sequence[Message]) -> tuple[tuple[int, ...] | None, int]:
+        """The sequences, or None and the server's number for why not; 0 if that is unclear."""
+        try:
+            sent = await self._send(messages)
+        except ApiError as error:
+            if error.err_code in MISUSE:
+                raise
+            if error.err_code == FULL:
+                raise Rejected("log-full") from error
+            return None, error.err_code
+        except (Unavailable, TimedOut):
+            return None, 0
+        return sent, STORED_BEFORE
 
     async def _send(self, messages: Sequence[Message]) -> tuple[int, ...] | None:
         """The sequences, or None when an earlier attempt of the command is stored, which may have decided otherwise."""
@@ -230,17 +252,61 @@ class JetStreamTelemetry:
         self._codec = codec
         self._stream = f"TEL_{context.upper()}"
         self._prefix = f"tel.{context}."
+        self._newest: OrderedDict[str, _Newest] = OrderedDict()
 
     async def put(self, key: Key, slot: str, event: Event, context: Context) -> int:
-        """Add a value; return its sequence once stored. Raise `Unavailable` or `TimedOut`."""
+        """Add a value; return its sequence once stored, or that of a newer one by `Event.order`, which stays.
+
+        Raise `Unavailable` or `TimedOut`.
+        """
+        subject, body = f"{self._prefix}{key}.{slot}", self._codec.encode([event])
         headers = {AT: context.now.isoformat()}
         if trace := traceparent():
             headers["traceparent"] = trace
         try:
-            ack = await self._bus.store(f"{self._prefix}{key}.{slot}", self._codec.encode([event]), headers)
+            if event.order() is None:
+                return (await self._bus.store(subject, body, headers)).seq
+            return await self._put_in_order(subject, event, body, headers)
         except ApiError as error:
             raise Unavailable(stream=self._stream, reason=str(error)) from error
-        return ack.seq
+
+    async def _put_in_order(self, subject: str, event: Event, body: bytes, headers: dict[str, str]) -> int:
+        """Store it on the condition that what it replaces is still the one that it was compared with."""
+        newest = self._newest.pop(subject, None) or _Newest(0, None)
+        for _ in range(RACES):
+            if newest.value is not None and event.older_than(newest.value):
+                self._remember(subject, newest)
+                return newest.sequence
+            try:
+                ack = await self._bus.store(subject, body, {**headers, EXPECTED: str(newest.sequence)})
+            except ApiError as error:
+                if error.err_code not in OVERTAKEN:
+                    raise
+                newest = await self._last(subject)
+            else:
+                self._remember(subject, _Newest(ack.seq, event))
+                return ack.seq
+        raise Unavailable(stream=self._stream, reason="overtaken again and again")
+
+    def _remember(self, subject: str, newest: "_Newest") -> None:
+        self._newest[subject] = newest
+        if len(self._newest) > ORDERED:
+            self._newest.popitem(last=False)
+
+    async def _last(self, subject: str) -> "_Newest":
+        """The value that is stored, as the leader knows it; one that cannot be read gives way."""
+        try:
+            answer = await self._bus.api(f"STREAM.MSG.GET.{self._stream}", {"last_by_subj": subject})
+        except ApiError as error:
+            if error.err_code != NOT_FOUND:
+                raise
+            return _Newest(0, None)
+        message = answer["message"]
+        key = self._key(subject)
+        loose = self._codec.loose(
+            message["seq"], key, base64.b64decode(message.get("data", "")), {AT: NEVER.isoformat()}
+        )
+        return _Newest(message["seq"], loose.events[0] if loose.events else None)
 
     async def head(self) -> int:
         """Where the newest value is that is still there; 0 if all have gone."""
@@ -254,9 +320,18 @@ class JetStreamTelemetry:
             yield [self._commit(stored) for stored in batch]
 
     def _commit(self, stored: Stored) -> Commit:
-        aggregate, _, rest = stored.subject.removeprefix(self._prefix).partition(".")
-        key = Key(aggregate, rest.partition(".")[0])
-        return self._codec.loose(stored.sequence, key, stored.data, stored.headers)
+        return self._codec.loose(stored.sequence, self._key(stored.subject), stored.data, stored.headers)
+
+    def _key(self, subject: str) -> Key:
+        aggregate, _, rest = subject.removeprefix(self._prefix).partition(".")
+        return Key(aggregate, rest.partition(".")[0])
+
+
+class _Newest(NamedTuple):
+    """The newest value of a subject, as far as this replica knows."""
+
+    sequence: int
+    value: Event | None
 
 
 class JetStreamSnapshots:
@@ -289,6 +364,12 @@ async def _epoch(bus: Bus, stream: str) -> str:
 def _stored(data: bytes, headers: dict[str, str]) -> Stored:
     """A message from direct get, whose place is told by its headers."""
     return Stored(int(headers["Nats-Sequence"]), headers["Nats-Subject"], data, headers)
+
+
+def _anew(message: Message) -> Message:
+    """With another id: what was stored under this one was erased. What is expected still guards against a second."""
+    subject, body, headers = message
+    return subject, body, headers | {ID: f"{headers[ID]}~"}
 
 
 def _check_versions(key: Key, commits: Sequence[Commit]) -> None:

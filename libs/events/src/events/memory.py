@@ -115,7 +115,9 @@ class MemoryTelemetry:
         self.values: dict[tuple[Key, str], Event] = {}
 
     async def put(self, key: Key, slot: str, event: Event, context: Context) -> int:
-        self.values[key, slot] = event
+        kept = self.values.get((key, slot))
+        if kept is None or not event.older_than(kept):
+            self.values[key, slot] = event
         return len(self.values)
 
 

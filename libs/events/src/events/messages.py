@@ -104,6 +104,8 @@ class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sent by timers and reactions, never through a door."""
     unlisted: ClassVar[bool] = False
     """Sent by gateways of their own accord, in somebody's name; no client can name it."""
+    largest: ClassVar[int] = 0
+    """Bytes of its arguments over HTTP, where they may be more than those of others."""
     personal: ClassVar[bool] = False
     """Whether it may lead to events with something personal of its actor. Their key is then found, or made, before
     the command queues for its aggregate, so that nobody else waits for that."""
@@ -179,6 +181,15 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     def slot(self) -> str:
         """For telemetry: which value this replaces, within its aggregate; one subject token."""
         return "last"
+
+    def order(self) -> float | None:
+        """For telemetry: it never replaces one with a greater order, whichever comes last. None: the last counts."""
+        return None
+
+    def older_than(self, other: "Event") -> bool:
+        """Whether it must not take the place of *other*."""
+        mine, theirs = self.order(), other.order()
+        return mine is not None and theirs is not None and mine < theirs
 
 
 def tag_of(event: type[Event]) -> str:

@@ -6,7 +6,7 @@ import typer
 
 from events.telemetry import configure_logs
 from ops.commands.demo import demo
-from ops.commands.erase import erase, scrub
+from ops.commands.erase import erase, erasures, scrub
 from ops.commands.provision import provision
 from ops.commands.replay import replay
 from ops.commands.status import status
@@ -22,6 +22,7 @@ app.command()(demo)
 app.command()(replay)
 app.command()(verify)
 app.command()(erase)
+app.command()(erasures)
 app.command()(scrub)
 
 

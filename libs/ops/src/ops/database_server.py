@@ -25,6 +25,7 @@ _SETTINGS = {
     "fsync": "on",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    "log_error_verbosity": "terse",  # a refused row may hold names: not for a log
 }
 
 

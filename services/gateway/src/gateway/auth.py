@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from events.messages import Rejected
 from gateway import limits
-from gateway.identity import Identity, Ids
+from gateway.identity import Claims, Identity, Ids
 from gateway.issuers import GUESTS, Issuer, Path, Texts, path_of, texts
 from gateway.keys import Fetch, Keys
 
@@ -82,10 +82,15 @@ class Auth:
         return {name: keys.healthy for name, (_, keys) in self._issuers.items()}
 
     async def identify(self, token: str) -> Identity:
+        """Who the token's bearer is."""
+        return (await self.examine(token))[0]
+
+    async def examine(self, token: str) -> tuple[Identity, Claims]:
+        """Who the token's bearer is, and what else it says of them; guests say nothing but their name."""
         header, claims = _unverified(token)
         name = claims.get("iss")
         if name == GUESTS:
-            return self._guest_identity(token, header)
+            return self._guest_identity(token, header), Claims()
         if not isinstance(name, str) or name not in self._issuers:
             raise _bad("issuer")
         issuer, keys = self._issuers[name]
@@ -94,12 +99,13 @@ class Auth:
         key = await keys.find(header.kid, header.alg)
         verified = _verify(token, key, header.alg)
         expires = _check(issuer, verified, self._now())
-        return Identity(
+        identity = Identity(
             uid=self._ids.uid(issuer.issuer, verified["sub"]),
             expires=expires,
             name=display_name(_claim(verified, issuer.name)),
             roles=_roles(issuer, verified),
         )
+        return identity, Claims(_picture(_claim(verified, issuer.picture)), _email(_claim(verified, issuer.email)))
 
     def _guest_identity(self, token: str, header: _Header) -> Identity:
         if self._guest is None:
@@ -118,6 +124,19 @@ def display_name(value: Any) -> str:
     if not isinstance(value, str):
         return ""
     return "".join(c for c in value if c.isprintable()).strip()[: limits.GUEST_NAME_CHARS]
+
+
+def _picture(value: Any) -> str:
+    """The address of a picture that a browser may load; empty if it is none."""
+    if not isinstance(value, str) or len(value) > limits.PICTURE_CHARS or not value.isprintable():
+        return ""
+    return value if value.startswith(("https://", "http://")) else ""
+
+
+def _email(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > limits.EMAIL_CHARS or not value.isprintable():
+        return ""
+    return value if "@" in value else ""
 
 
 def _unverified(token: str) -> tuple[_Header, dict[str, Any]]:

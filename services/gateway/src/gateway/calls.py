@@ -1,9 +1,10 @@
 """Requests to services over the bus: in whose name, with which id, for how long, and what to do when nobody answers."""
 
 import asyncio
+import hashlib
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 import structlog
@@ -13,6 +14,7 @@ from opentelemetry.trace import SpanKind
 from events import telemetry
 from events.bus import Bus, TimedOut, Unavailable
 from events.messages import AFTER, CONTEXT, Answer, Command, Context, Grant, GrantRequest, Rejected
+from events.uploads import Uploads
 from gateway import limits, metrics
 from gateway.catalogue import ChannelKind, Function, canonical, split_position
 from gateway.clock import Clock, utc
@@ -65,6 +67,17 @@ class Calls:
         except Rejected:
             metrics.commands_refused.inc()
             raise
+
+    async def upload(
+        self, who: Identity, function: Function, key: str | None, body: AsyncIterator[bytes], limit: int
+    ) -> str:
+        """Store a file for the function that is going to name it, while it comes in; the name that it got.
+
+        With the same *key* it is the same name, and the file sent last.
+        """
+        name = hashlib.sha256(f"upload {self._ids.command(who.uid, function.name, key)}".encode()).hexdigest()[:32]
+        await Uploads(self._bus, function.context).send(name, who.uid, body, limit)
+        return name
 
     async def query(self, who: Identity, function: Function, body: bytes | Raw, after: str | None = None) -> Answer:
         """Answer a query, at or after a position."""

@@ -146,7 +146,7 @@ class Connection:
 
     async def _sign_in(self, frame: SignIn) -> None:
         try:
-            identity = (await self._desk.auth.identify(frame.token))._replace(address=self._address)
+            identity = (await self._desk.identify(frame.token))._replace(address=self._address)
             was_paused = self.session.paused  # the old token may have expired while the new one was looked at
             answer = self.session.signed_in(frame, identity)
         except Rejected as error:

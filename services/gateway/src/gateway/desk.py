@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from gateway.arrivals import Arrivals
 from gateway.auth import Auth, Guests
 from gateway.calls import Calls
 from gateway.catalogue import Catalogue
 from gateway.channels import Channels
 from gateway.clock import Clock
+from gateway.identity import Identity
 from gateway.limits import Seats
 from gateway.notices import Notices
 from gateway.origins import Origins
@@ -31,6 +33,13 @@ class Desk:
     rights: Rights
     reports: Reports
     watches: Watches
+    arrivals: Arrivals
     origins: Origins
     seats: Seats
     """For sockets and event streams alike."""
+
+    async def identify(self, token: str) -> Identity:
+        """Who the token's bearer is. At its first use the library is told, later, what it says of them."""
+        identity, claims = await self.auth.examine(token)
+        self.arrivals.note(token, identity, claims)
+        return identity

@@ -1,15 +1,18 @@
 """OpenAPI and AsyncAPI, made from the contracts and the protocol's own data."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from events.contracts.library import StartImport
 from events.messages import AFTER
 from gateway import limits
 from gateway.catalogue import Catalogue, Function
 from gateway.errors import CLOSINGS, ERRORS, OTHER_CLOSINGS, Problem, meaning
+from gateway.exports import NDJSON, exporting
+from gateway.imports import FILE_TYPES, QUERY, Taken
 from gateway.protocol import CLIENT_FRAMES, SERVER_FRAMES, SUBPROTOCOL
 
 Json = dict[str, Any]
@@ -28,9 +31,14 @@ READ_ERRORS = ("invalid-json", "invalid-utf8", "body-too-large", "unsupported-me
 def openapi(catalogue: Catalogue, guest_request: type, guest_answer: type) -> Json:
     """The HTTP door."""
     functions = list(catalogue.functions.values())
-    types = [Problem, guest_request, guest_answer, *(f.type for f in functions), *_results(functions)]
+    types = [Problem, guest_request, guest_answer, Taken, *(f.type for f in functions), *_results(functions)]
     references, components = _schemas(types)
     paths: Json = {"/v1/guest": {"post": _guest(references[guest_request], references[guest_answer])}}
+    starting = catalogue.function(StartImport.function)
+    paths["/v1/import/{format}"] = {
+        "post": _import(starting, components[_name(references[starting.type])], references[Taken])
+    }
+    paths["/v1/export"] = {"get": _export(exporting(catalogue))}
     for function in functions:
         call = {"post": _post(function, references)}
         if function.is_query:
@@ -167,6 +175,39 @@ def _guest(request: Json, answer: Json) -> Json:
         "responses": {
             "200": _content("The token", JSON, answer),
             **_problems((*GUEST_ERRORS, *READ_ERRORS)),
+        },
+    }
+
+
+def _export(parts: Sequence[Function]) -> Json:
+    errors = dict.fromkeys(code for part in parts for code in part.errors if code not in ("bad-cursor", "bad-position"))
+    return {
+        "operationId": "export",
+        "tags": ["export"],
+        "summary": "Everything that is kept about me, one JSON record a line: first what the library keeps, as "
+        "`POST /v1/import/matinee` takes it in, then what other services do. The last record is `end` with how many "
+        "there were, or `error`: then the file is not whole.",
+        "responses": {"200": _content("The records", NDJSON, {"type": "string"}), **_problems(errors)},
+    }
+
+
+def _import(function: Function, schema: Json, taken: Json) -> Json:
+    fields = schema["properties"]
+    parameters = [
+        {"name": "format", "in": "path", "required": True, "schema": fields["format"]},
+        *({"name": name, "in": "query", "required": False, "schema": fields[name]} for name in QUERY),
+        _header("Idempotency-Key", "The same key makes a repeated upload be taken in once."),
+    ]
+    body = {"schema": {"type": "string", "format": "binary"}}
+    return {
+        "operationId": "import",
+        "tags": [function.context],
+        "summary": _doc(function.type),
+        "parameters": parameters,
+        "requestBody": {"required": True, "content": dict.fromkeys(FILE_TYPES, body)},
+        "responses": {
+            "202": _content("It is read in the background; `library.import_report` tells how far it is", JSON, taken),
+            **_problems((*function.errors, "body-too-large", "unsupported-file-type", "uploads-full", "bad-request")),
         },
     }
 

@@ -14,6 +14,7 @@ from msgspec import Meta, Raw, Struct
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from events import telemetry
+from events.contracts.library import Import
 from events.messages import AFTER, NO_NUL, POSITION, Query, Rejected, Report, invalid
 from gateway import limits, metrics
 from gateway.addresses import address_of
@@ -23,8 +24,10 @@ from gateway.clock import utc
 from gateway.desk import Desk
 from gateway.documents import asyncapi, openapi
 from gateway.errors import problem, retry_after
+from gateway.exports import Exports
 from gateway.health import Health
 from gateway.identity import Identity
+from gateway.imports import Imports, Taken
 from gateway.limits import Buckets
 from gateway.rights import NO_SOCKET
 from gateway.streams import Streams
@@ -80,6 +83,8 @@ class Http:
         self._desk = desk
         self._sockets = sockets
         self._streams = streams
+        self._exports = Exports(desk)
+        self._imports = Imports(desk)
         self._health = health
         self._callers = Buckets(desk.settings.calls_per_second, desk.settings.calls_per_second * 2)
         self._guests = Buckets(desk.settings.guests_per_second, limits.GUESTS_BURST)
@@ -95,6 +100,8 @@ class Http:
                 web.post("/v1/call/{function}", self._call),
                 web.get("/v1/call/{function}", self._fetch, allow_head=False),
                 web.get("/v1/watch/{function}", self._watch, allow_head=False),
+                web.get("/v1/export", self._export, allow_head=False),
+                web.post("/v1/import/{format}", self._import),
                 web.post("/v1/guest", self._guest),
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
@@ -111,7 +118,7 @@ class Http:
     async def _call(self, request: web.Request) -> web.StreamResponse:
         function = self._desk.catalogue.function(request.match_info["function"])
         who = await self._who(request)
-        body = await _json_body(request)
+        body = await _json_body(request, getattr(function.type, "largest", 0))
         arguments = function.decode(body)
         with telemetry.span(f"http {function.name}", request.headers):
             if isinstance(arguments, Report):
@@ -150,6 +157,16 @@ class Http:
         function, query = self._asked(request)
         return await self._streams.handle(request, await self._who(request), function, query)
 
+    async def _export(self, request: web.Request) -> web.StreamResponse:
+        return await self._exports.handle(request, await self._who(request))
+
+    async def _import(self, request: web.Request) -> web.StreamResponse:
+        who = await self._who(request)
+        with telemetry.span("http import", request.headers):
+            answer = await self._imports.handle(request, who, _key(request))
+        started = msgspec.json.decode(answer.value, type=Import)
+        return _json(_encoder.encode(Taken(started.import_id, answer.position)), 202)
+
     # Guests.
 
     async def _guest(self, request: web.Request) -> web.StreamResponse:
@@ -175,7 +192,7 @@ class Http:
         scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         if not token or scheme.lower() != "bearer":
             raise Rejected("not-signed-in")
-        identity = await self._desk.auth.identify(token.strip())
+        identity = await self._desk.identify(token.strip())
         self._callers.take(identity.uid, self._desk.clock.now())
         return identity._replace(address=address_of(request, self._desk.settings.trusted_hops))
 
@@ -243,9 +260,9 @@ class Http:
         return self._desk.origins.allows(request.headers.get(hdrs.ORIGIN), request.headers.get(hdrs.HOST))
 
 
-async def _json_body(request: web.Request) -> bytes:
-    """The body; none at all means no arguments."""
-    body = await request.read()
+async def _json_body(request: web.Request, largest: int = 0) -> bytes:
+    """The body; none at all means no arguments. *largest*: if it may be larger than others."""
+    body = await (request.clone(client_max_size=largest) if largest else request).read()
     if not body:
         return b"{}"
     if request.content_type != JSON:

@@ -11,6 +11,13 @@ _LETTERS = bytes(b"abcdefghijklmnopqrstuvwxyz234567"[byte % 32] for byte in rang
 """A letter or digit of base 32 for each byte: five of its eight random bits."""
 
 
+class Claims(NamedTuple):
+    """What a token says of its bearer that only the library keeps."""
+
+    picture: str = ""
+    email: str = ""
+
+
 class Identity(NamedTuple):
     """A signed-in person, until *expires*."""
 

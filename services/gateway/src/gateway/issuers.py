@@ -73,6 +73,10 @@ class Issuer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A pattern for `sub`."""
     name: Path = "name"
     """The claim with the display name."""
+    picture: Path = "picture"
+    """The claim with the address of a picture."""
+    email: Path = "email"
+    """The claim with the e-mail address; shown to its owner alone."""
     roles: tuple[Roles, ...] = ()
     """Which claims give which roles: `claim`, and a `map` from its values to roles."""
     leeway: Annotated[float, Meta(ge=0, le=60)] = 5.0

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from events.contracts.library import COLLECTION_BYTES, UPLOAD_BYTES
 from events.messages import Rejected
 
 FRAME_BYTES = 64 * 1024
@@ -19,6 +20,9 @@ CALLS_IN_FLIGHT = 64
 TRACKS_IN_FLIGHT = 64
 WATCHES = 100
 STREAMS = 20
+EXPORTS = 2
+UPLOADS = 2
+SLOW_UPLOAD_SECONDS = 30.0
 CHANNELS = 50
 CALLS_PER_SECOND = 500.0
 CALLS_BURST = 1000.0
@@ -74,6 +78,11 @@ GRANTS_AT_ONCE = 32
 GUESTS_PER_SECOND = 5.0
 GUESTS_BURST = 300.0
 GUEST_NAME_CHARS = 64
+PICTURE_CHARS = 2_000
+EMAIL_CHARS = 320
+SIGN_INS_KEPT = 50_000
+SIGN_INS_WAITING = 10_000
+SIGN_INS_AT_ONCE = 8
 ADDRESSES = 10_000
 JWKS_BYTES = 256 * 1024
 JWKS_SECONDS = 5.0
@@ -94,12 +103,17 @@ def _size(count: int) -> str:
 TABLE: tuple[Row, ...] = (
     Row("Frame from a client", _size(FRAME_BYTES), f"`frame-too-large`; over {_size(FRAME_BYTES_HARD)} close 1009"),
     Row("Body of an HTTP request", _size(BODY_BYTES), "413 `body-too-large`"),
+    Row("Body with an addon collection", _size(COLLECTION_BYTES), "413 `body-too-large`"),
     Row("Frame id, channel id, key", f"{TEXT_CHARS} characters", "`invalid-frame` or `invalid-argument`"),
     Row("Sockets and event streams per gateway", f"{SOCKETS:,}", "503 `too-many-sockets` (`MATINEE_MAX_SOCKETS`)"),
     Row("Calls in flight per socket", str(CALLS_IN_FLIGHT), "`too-many-calls`"),
     Row("`track` in flight per socket", str(TRACKS_IN_FLIGHT), "`too-many-calls`"),
     Row("Watches per socket", str(WATCHES), "`too-many-watches`"),
     Row("Event streams per person and gateway", str(STREAMS), "429 `too-many-watches`"),
+    Row("Exports at once per person and gateway", str(EXPORTS), "429 `rate-limited`"),
+    Row("A file to be taken in", _size(UPLOAD_BYTES), "413 `body-too-large`"),
+    Row("Files sent at once per person and gateway", str(UPLOADS), "429 `rate-limited`"),
+    Row("Wait for more of a file", f"{SLOW_UPLOAD_SECONDS:.0f} s", "400 `bad-request`"),
     Row("Channels per socket", str(CHANNELS), "`too-many-channels`"),
     Row(
         "Frames per socket, calls per person over HTTP",
@@ -145,6 +159,11 @@ TABLE: tuple[Row, ...] = (
         "Guest tokens per address",
         f"{GUESTS_PER_SECOND:.0f} a second, {GUESTS_BURST:.0f} at once",
         f"429 `rate-limited`; the {ADDRESSES:,} addresses heard last are remembered",
+    ),
+    Row(
+        "Tokens whose claims the library was told, per gateway",
+        f"{SIGN_INS_KEPT:,}; {SIGN_INS_WAITING:,} wait, {SIGN_INS_AT_ONCE} at once",
+        "it is told again; silence if they are the same",
     ),
     Row("An issuer's key set", f"{_size(JWKS_BYTES)}, {JWKS_SECONDS:.0f} s", "the last good one is used"),
 )

@@ -19,6 +19,7 @@ from events.bus import ApiError, Bus
 from events.messages import Rejected
 from events.settings import BadSettings
 from gateway import limits
+from gateway.arrivals import Arrivals
 from gateway.auth import Auth, Guests
 from gateway.calls import Calls
 from gateway.catalogue import Catalogue
@@ -86,6 +87,7 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
         rights = Rights(bus, calls, catalogue, presences, channels)
         reports = Reports(bus, channels, rights, catalogue, clock, name)
         watches = Watches(calls, catalogue)
+        arrivals = Arrivals(calls, catalogue)
         health = Health(bus, ids, name, presences, notices, auth, clock)
         guests = Guests(config.guest_secret, config.guest_days, ids, clock.now)
         desk = Desk(
@@ -100,6 +102,7 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
             rights,
             reports,
             watches,
+            arrivals,
             Origins(config.allowed_origins),
             Seats(config.max_sockets, "too-many-sockets"),
         )
@@ -113,7 +116,7 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
         await presences.start()
         await notices.start()
         sockets = Sockets(desk)
-        runs = presences.run(), sockets.run(), reports.run()
+        runs = presences.run(), sockets.run(), reports.run(), arrivals.run()
         tasks = tuple(asyncio.create_task(run) for run in runs)
         stack.push_async_callback(_end, tasks)
         stack.push_async_callback(presences.stop)

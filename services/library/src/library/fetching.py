@@ -4,12 +4,14 @@ import asyncio
 import ipaddress
 import socket
 import zlib
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
 import aiohttp
+import structlog
 from aiohttp.abc import AbstractResolver, ResolveResult
 from msgspec import Raw
 from msgspec.structs import replace
@@ -27,6 +29,8 @@ MARGIN_SECONDS = 0.5
 REDIRECTS = 3
 AT_ONCE = 64
 """Fetches of one replica; who comes then is told `busy`."""
+KEPT = 32
+"""Manifests that were found last, for commands that are sent again."""
 CHUNK_BYTES = 16 * 1024
 MOVED = frozenset({301, 302, 303, 307, 308})
 JSON_TYPES = frozenset(
@@ -42,6 +46,8 @@ TUNNELS = tuple(
 RELAYS = ipaddress.IPv4Network("192.88.99.0/24")
 
 Allowed = Callable[[str], bool]
+
+log = structlog.get_logger("fetching")
 
 
 def is_public(address: str) -> bool:
@@ -75,12 +81,21 @@ async def fetching(private: bool) -> AsyncIterator[Mapping[type[Command], Prepar
         await fetches.close()
 
 
+class _Asked(NamedTuple):
+    """By whom, with which command, and where."""
+
+    uid: str
+    command_id: str
+    url: str
+
+
 class Fetches:
-    """Those under way. A command that is sent again meanwhile waits for the same one."""
+    """Those under way, and what the last ones found. A command that is sent again waits for the same one."""
 
     def __init__(self, allowed: Allowed = is_public) -> None:
         self._allowed = allowed
-        self._going: dict[tuple[str, str], asyncio.Task[bytes]] = {}
+        self._going: dict[_Asked, asyncio.Task[bytes]] = {}
+        self._found: OrderedDict[_Asked, bytes] = OrderedDict()
 
     async def prepare(self, command: InstallAddon, context: Context) -> InstallAddon:
         """The command with the manifest, if it came without."""
@@ -89,7 +104,7 @@ class Fetches:
         asked = transport(command.transport_url)
         if not asked.fetchable:
             raise Rejected("bad-transport-url", reason="give its manifest: it cannot be asked for it")
-        found = await self._once((context.actor, context.command_id), asked.url, context.patience)
+        found = await self._once(_Asked(context.actor, context.command_id, asked.url), context.patience)
         return replace(command, manifest=Raw(found))
 
     async def close(self) -> None:
@@ -98,20 +113,25 @@ class Fetches:
             task.cancel()
         await asyncio.gather(*going, return_exceptions=True)
 
-    async def _once(self, key: tuple[str, str], url: str, patience: float) -> bytes:
-        task = self._going.get(key)
+    async def _once(self, asked: _Asked, patience: float) -> bytes:
+        if asked in self._found:
+            return self._found[asked]
+        task = self._going.get(asked)
         if task is None:
             if len(self._going) >= AT_ONCE:
                 raise Rejected("busy")
             seconds = min(SECONDS, max(patience - MARGIN_SECONDS, MARGIN_SECONDS)) if patience else SECONDS
-            task = self._going[key] = asyncio.create_task(fetched(url, self._allowed, seconds))
-            task.add_done_callback(lambda done: self._done(key, done))
+            task = self._going[asked] = asyncio.create_task(fetched(asked.url, self._allowed, seconds))
+            task.add_done_callback(lambda done: self._done(asked, done))
         return await asyncio.shield(task)
 
-    def _done(self, key: tuple[str, str], task: "asyncio.Task[bytes]") -> None:
-        self._going.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # looked at, also if nobody waits any more
+    def _done(self, asked: _Asked, task: "asyncio.Task[bytes]") -> None:
+        self._going.pop(asked, None)
+        if task.cancelled() or task.exception() is not None:
+            return  # looked at, also if nobody waits any more
+        self._found[asked] = task.result()
+        while len(self._found) > KEPT:
+            self._found.popitem(last=False)
 
 
 async def fetched(url: str, allowed: Allowed = is_public, seconds: float = SECONDS) -> bytes:
@@ -121,11 +141,15 @@ async def fetched(url: str, allowed: Allowed = is_public, seconds: float = SECON
     try:
         async with asyncio.timeout(seconds), _session(gate) as session:
             return await _follow(session, gate, url)
+    except Rejected:
+        raise
     except TimeoutError:
         reason = "timeout"
-    except (aiohttp.ClientError, OSError, ValueError):
+    except Exception as error:  # noqa: BLE001  # a stranger's server may find a way to any of them
         if gate.refused:
             reason = "private-address"
+        elif not isinstance(error, aiohttp.ClientError | OSError | ValueError):
+            log.warning("manifest not fetched", reason=type(error).__name__)
     # Raised out here, where no error with the URL in it is still around to be logged.
     if reason == "private-address":
         raise Rejected("private-address")

@@ -1,6 +1,6 @@
 """The rules of lists of works: registers of which the latest word counts, so that devices may tell late."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, assert_never
 
 from msgspec import Struct
@@ -62,6 +62,10 @@ class List(Struct, frozen=True):
         for places in self.places.values():
             latest = {**latest, **{id: place for id, place in places.items() if id not in latest or latest[id] < place}}
         return latest
+
+    def source(self, work: str) -> str:
+        """Whose word of a work is the latest."""
+        return max((places[work], source) for source, places in self.places.items() if work in places)[1]
 
     def own(self, work: str) -> Place:
         """What the person said of a work last."""
@@ -154,15 +158,16 @@ def _put(command: AddToList | MoveInList, put: _Put, state: List, said: Told, co
     if not items:
         return []
     events: list[ListEvent] = [ListItemsPut(uid=context.actor, items=items, **_of(command, said))]
-    if put.pushed:
-        at = order.after(context, max(state.newest, said.stamp.at))
-        events.append(_pushed(context.actor, command.list_id, put.pushed, Told(at, said.op)))
-    return events
+    at = order.after(context, max(state.newest, said.stamp.at))
+    return [*events, *_pushed(context.actor, command.list_id, put.pushed, state, Told(at, said.op))]
 
 
-def _pushed(uid: str, list_id: str, pushed: Mapping[str, str], said: Told) -> ListItemsPut:
-    items = tuple(ListItem(work=work, order=where) for work, where in pushed.items())
-    return ListItemsPut(uid=uid, list_id=list_id, items=items, at=said.at, op=said.op)
+def _pushed(uid: str, list_id: str, pushed: Mapping[str, str], state: List, said: Told) -> Iterator[ListItemsPut]:
+    """What an import has put there stays the import's, so that it goes with it."""
+    sources = {work: state.source(work) for work in pushed}
+    for source in sorted(set(sources.values())):
+        items = tuple(ListItem(work=work, order=pushed[work]) for work in pushed if sources[work] == source)
+        yield ListItemsPut(uid=uid, list_id=list_id, items=items, at=said.at, op=said.op, source=source)
 
 
 def _add(command: AddToList, state: List, said: Told) -> _Put:

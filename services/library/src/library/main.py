@@ -6,7 +6,7 @@ from pathlib import Path
 from events.contracts import library
 from events.service import Service, run
 from events.settings import load
-from library import erasing
+from library import erasing, importing
 from library.decider import PACTS, deciders
 from library.fetching import fetching
 from library.limits import Limits, charging
@@ -28,7 +28,7 @@ def service(rules: Rules, limits: Limits) -> Service:
         schema=Path(__file__).with_name("schema.sql"),
         charges=charging(limits),
         erasing=erasing.ERASING,
-        working=(erasing.work,),
+        working=(erasing.work, importing.work),
         preparing=partial(fetching, private=rules.private_addons),
     )
 

@@ -272,3 +272,28 @@ create table list_item (
 );
 create index list_item_in_order on list_item (uid, list_id, "order", work);
 create index list_item_held on list_item (uid, work);
+
+-- Imports. `taken` counts what they have brought so far, as it happens.
+create table import (
+    uid text collate "C" not null,
+    import_id text collate "C" not null,
+    upload text not null,
+    format text not null,
+    file_name text not null,
+    state text not null,
+    dry_run boolean not null,
+    replace boolean not null,
+    confirmed boolean not null,
+    counts jsonb,
+    taken integer not null,
+    share double precision not null,
+    reasons jsonb not null,
+    skipped jsonb not null,
+    error text not null,
+    details jsonb not null,
+    at timestamptz not null,
+    updated_at timestamptz not null,
+    primary key (uid, import_id)
+) with (fillfactor = 80);
+create index import_latest on import (uid, at desc, import_id desc);
+create index import_under_way on import (at) where state in ('reading', 'applying');

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from events.bus import Bus
+from events.contracts.erased import ERASED
 from events.contracts.library import Erase, ErasureView, ShowErasure
 from events.messages import AFTER, CONTEXT, Answer, Context, Rejected
 from ops.commands.options import Data
@@ -28,6 +29,7 @@ from ops.running import NotRunning, Running, running_over
 from ops.scrub import scrub as scrub_files
 
 LOOK_SECONDS = 0.2
+TOMBSTONES = f"ev.library.{ERASED}.*"
 UID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 Uid = Annotated[str | None, typer.Option("--uid", help="Whom: the id that the log knows.")]
@@ -62,15 +64,45 @@ def scrub(data: Data = Path(".matinee")) -> None:
     print(f"{tables} tables and the write-ahead log are written anew")
 
 
+def erasures(data: Data = Path(".matinee")) -> None:
+    """Print the certificates of all who were erased, and who is being erased, one line of JSON each."""
+    for view in uvloop.run(_erasures(_setting(_running(data), "NATS_URL"))):
+        print(msgspec.json.encode(view).decode())
+
+
+async def _erasures(nats_url: str) -> list[ErasureView]:
+    bus = await Bus.connect(nats_url, OPERATOR)
+    try:
+        return [view for uid in await _erased(bus) if (view := await _show_of(bus, uid)) is not None]
+    except Rejected as refusal:
+        raise Problem(f"the library service answers: {refusal.code}") from None
+    finally:
+        await bus.close()
+
+
+async def _erased(bus: Bus) -> list[str]:
+    """Who has a tombstone, or waits for one."""
+    uids: list[str] = []
+    while True:
+        info = await bus.api("STREAM.INFO.EV_LIBRARY", {"subjects_filter": TOMBSTONES, "offset": len(uids)})
+        found = info["state"].get("subjects") or {}
+        uids += [subject.rpartition(".")[2] for subject in found]
+        if not found or len(uids) >= info.get("total", 0):
+            return sorted(uids)
+
+
+async def _show_of(bus: Bus, uid: str, headers: Mapping[str, str] | None = None) -> ErasureView | None:
+    answer = await _ask(bus, f"qry.library.{ShowErasure.function}", ShowErasure(), uid, headers)
+    return msgspec.json.decode(answer.value, type=ErasureView | None)
+
+
 async def _erase(nats_url: str, uid: str) -> ErasureView:
     bus = await Bus.connect(nats_url, OPERATOR)
     try:
         asked = await _ask(bus, f"cmd.library.{Erase.function}", Erase(uid=uid), "system:library")
         while True:
-            query = f"qry.library.{ShowErasure.function}"
-            answer = await _ask(bus, query, ShowErasure(), uid, {AFTER: asked.position})
-            view = msgspec.json.decode(answer.value, type=ErasureView)
-            if view.done_at is not None:
+            view = await _show_of(bus, uid, {AFTER: asked.position})
+            if view is not None and view.done_at is not None:
                 return view
             await asyncio.sleep(LOOK_SECONDS)
     except Rejected as refusal:

@@ -84,4 +84,5 @@ def _row(fact: Fact) -> tuple[str, str, int, int, datetime, bytes]:
     event = fact.event
     if getattr(event, "device", ""):
         event = replace(event, device="")
-    return event.uid, getattr(event, "work", ""), fact.position, fact.nth, fact.known_at, _encoder.encode(event)
+    work = event.work if isinstance(event, TitleFact) else ""
+    return event.uid, work, fact.position, fact.nth, fact.known_at, _encoder.encode(event)

@@ -81,10 +81,11 @@ async def move(db: Db, beats: Sequence[Beat], groups: Mapping[Named, tuple[str, 
 
 
 def _moved(row: Any, beat: Beat) -> Moved | None:
-    """None if the heartbeat is of another session, or older than what is shown, or says less."""
+    """None if the heartbeat is of another session, older than what is shown, or of another length, which statistics
+    and how far a film is may follow from."""
     if row["session"] != (beat.session or beat.player) or row["updated_at"] >= beat.at:
         return None
-    if row["film"] and beat.duration is None:
+    if row["duration"] != beat.duration or (row["film"] and beat.duration is None):
         return None
     return Moved(
         uid=row["uid"],

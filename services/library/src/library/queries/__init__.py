@@ -4,7 +4,20 @@ from collections.abc import Mapping
 
 from events.definition import Answering
 from events.messages import Query
-from library.queries import addons, asof, erasures, history, items, lists, profile, statistics, titles, why
+from library.queries import (
+    addons,
+    asof,
+    erasures,
+    export,
+    history,
+    imports,
+    items,
+    lists,
+    profile,
+    statistics,
+    titles,
+    why,
+)
 
 QUERIES: Mapping[type[Query], Answering] = {
     **titles.QUERIES,
@@ -16,5 +29,7 @@ QUERIES: Mapping[type[Query], Answering] = {
     **lists.QUERIES,
     **addons.QUERIES,
     **profile.QUERIES,
+    **imports.QUERIES,
     **erasures.QUERIES,
+    **export.QUERIES,
 }

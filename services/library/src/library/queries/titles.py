@@ -37,11 +37,15 @@ PROGRESS = """
 """
 
 CONTINUE_WATCHING = """
-    select work, continue_season, continue_episode, continue_seconds, continue_duration, continue_at, details,
-           coalesce(device.name, '') as device
-      from title left join device on device.uid = title.uid and device.player = continue_player
-     where title.uid = $1 and continues and (continue_at, work) < ($2, $3)
-     order by continue_at desc, work desc limit $4
+    with page as (
+        select uid, work, continue_season, continue_episode, continue_seconds, continue_duration, continue_player,
+               continue_at, details
+          from title
+         where uid = $1 and continues and (continue_at, work) < ($2, $3)
+         order by continue_at desc, work desc limit $4)
+    select page.*, coalesce(device.name, '') as device
+      from page left join device on device.uid = page.uid and device.player = page.continue_player
+     order by continue_at desc, work desc
 """
 
 TITLES = f"""

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from events.contracts.library import (
     EPISODES_AT_ONCE,
@@ -36,6 +38,7 @@ from library.title.state import (
     Stamp,
     Title,
     changed,
+    digest,
     mark_id,
     marking,
     setting,
@@ -53,12 +56,12 @@ def mark(command: Mark, title: Title, context: Context) -> list[TitleEvent]:
     targets = _targets(command)
     check_room(title, targets)
     when = happened(context, command.at, command.sent_at)
-    op = command.operation(context)
+    op = _operation(command, context)
     watched_at = _watched_at(command, when, context)
     events: list[TitleEvent] = []
     if not _known(title, marking(op)):
-        told = stamp(when.at) if command.at is not None else None
-        news = tuple(name for name in targets if _tells(title.slots.get(name), command.watched, watched_at, told))
+        live = command.at is None
+        news = tuple(name for name in targets if command.watched or not live or _ever_watched(title.slots.get(name)))
         if news:
             events.append(
                 Marked(
@@ -157,24 +160,15 @@ def _watched_at(command: Mark, when: Happened, context: Context) -> datetime | N
     return min(command.watched_at, context.now)
 
 
-def _tells(known: Slot | None, watched: bool, watched_at: datetime | None, told: Stamp | None) -> bool:
-    """Whether a mark says anything about a film or an episode.
+def _ever_watched(known: Slot | None) -> bool:
+    """Whether anything since the newest un-mark says that it was watched, removed or not, undone or not.
 
-    *told*: when it was made, if a device told that: then it counts among the others by its time. Without, it is news
-    unless it takes back what nobody said. That something is watched already is no reason for silence: the history may
-    have been cleared meanwhile, or the import undone that said so, which a title does not know.
+    What was not is no news. But that something is watched already is no reason to be silent about a mark: the history
+    may have been cleared meanwhile, or the import undone that said so, which a title does not know.
     """
     known = known or Slot()
-    if told is None:
-        return watched or _ever_watched(known)
-    said = (watched, stamp(watched_at) if watched_at else None)
-    return not any(mark.at == told and (mark.watched, mark.watched_at) == said for mark in known.marks)
-
-
-def _ever_watched(known: Slot) -> bool:
-    """Whether anything since the newest un-mark says that it was watched, removed or not, undone or not."""
     overtaken = max((mark.at for mark in known.marks if not mark.watched), default=None)
-    times = [play.at for play in known.plays.values()]
+    times = [play.until for play in known.plays.values()]
     times += [mark.at for mark in known.marks if mark.watched]
     times += [taken.at for sources in known.taken.values() for taken in sources.values()]
     return any(overtaken is None or at > overtaken for at in times)
@@ -186,7 +180,7 @@ def _ever_watched(known: Slot) -> bool:
 def _change(
     command: Mark | SetItem, change: ItemChange, when: Happened, title: Title, context: Context
 ) -> list[TitleEvent]:
-    op = command.operation(context)
+    op = _operation(command, context)
     if _known(title, setting(op)):
         return []
     told = stamp(when.at)
@@ -215,7 +209,7 @@ def _chooses(registers: dict[str, Register[Any]], value: Any, default: Any, at: 
     """Whether a choice makes a difference: now, or, if a device told its time, among those of all times."""
     mine = registers.get("")
     if not live:
-        return mine is None or ((mine.at, mine.op) < (at, op) and not (mine.at == at and mine.value == value))
+        return mine is None or (mine.at, mine.op) < (at, op)
     if mine is None:
         return bool(registers) or bool(value != default)
     latest = max((register.at, register.op) for register in registers.values()) == (mine.at, mine.op)
@@ -254,6 +248,13 @@ def _registers(title: Title, field: str) -> dict[str, Register[Any]]:
 
 def _says(register: Register[Any] | None, value: Any) -> bool:
     return register is not None and bool(register.value == value)
+
+
+def _operation(command: Mark | SetItem, context: Context) -> str:
+    """The same for whatever a device tells twice; if it gave no id, by what it tells."""
+    if command.op is not None or command.at is None:
+        return command.operation(context)
+    return digest(msgspec.json.encode(replace(command, sent_at=None)).decode())
 
 
 def _known(title: Title, op: str) -> bool:

@@ -95,6 +95,8 @@ def decide(command: Report, title: Title, context: Context, rules: Rules) -> lis
         events += _at_the_end(way, make, rules)
     elif command.state == "playing":
         events += _playing(way, make)
+    elif due is not None:
+        events.append(make.stopped(way.told))
     else:
         events += _standing(way, make)
     return [event for event in events if event.telemetry or evolve(title, event) is not title]
@@ -121,11 +123,12 @@ def _way(command: Report, where: str, title: Title, context: Context) -> Way:
     session = command.session or device
     mine = [point for point in title.points if point.slot == where and point.session == session]
     points = tuple(sorted(mine, key=_own))
-    duration = command.duration or next((p.duration for p in reversed(points) if p.duration is not None), None)
-    at = stamp(when.at)
+    at, own = stamp(when.at), stamp(when.own)
+    known = (point.duration for point in reversed(points) if point.duration is not None and point.own <= own)
+    duration = command.duration or next(known, None)
     told = Point(
         at=at,
-        skew=stamp(when.own) - at,
+        skew=own - at,
         stage=PLAYING if command.state == "playing" else STOPPED,
         slot=where,
         session=session,
@@ -178,18 +181,20 @@ def _at_the_end(way: Way, make: "_Making", rules: Rules) -> list[TitleEvent]:
     end = replace(way.told, stage=COMPLETED)
     if way.points:
         return [make.completed(end, _resumed_play(way, rules) or _new_play(way, end))]
-    newest = max(way.known.plays.items(), key=lambda item: (item[1].at, item[0]), default=None)
-    if newest is None:
+    earlier = max(((play.at, id) for id, play in way.known.plays.items() if play.at <= end.at), default=None)
+    if earlier is None:
         return [make.completed(end, _new_play(way, end))]
-    if way.live or newest[1].own == end.own:
+    if way.live:
         return _heartbeat(way, make)
-    # What comes late may be all that is ever told of this session: it is at the end, too, of the play that is known.
-    return [make.completed(end, newest[0])]
+    # Others may tell later what they did before: so this is a fact, too, but of the play that is known.
+    return [make.completed(end, earlier[1])]
 
 
 def _playing(way: Way, make: "_Making") -> list[TitleEvent]:
-    if _stage(way.before) != PLAYING:
-        return [] if _stage(way.after) == PLAYING else [make.started(way.told)]
+    before, after = _stage(way.before), _stage(way.after)
+    if before != PLAYING:
+        known = after == PLAYING or (before, after) == (COMPLETED, STOPPED)
+        return [] if known else [make.started(way.told)]
     learnt = way.told.duration is not None and all(point.duration is None for point in way.points)
     if learnt and way.after is None:
         return [make.started(way.told)]
@@ -204,18 +209,22 @@ def _standing(way: Way, make: "_Making") -> list[TitleEvent]:
     """
     before = way.before
     if before is None:
-        first = way.after is None and not way.known.plays
+        first = way.after is None and not (way.live and way.known.plays)
         return [make.stopped(way.told)] if first else _heartbeat(way, make)
     if before.stage == PLAYING:
         return [] if _stage(way.after) == STOPPED else [make.stopped(way.told)]
-    if abs(way.told.position - before.position) <= SAME_PLACE:
+    if way.live and abs(way.told.position - before.position) <= SAME_PLACE:
         return []
     return _heartbeat(way, make)
 
 
 def _heartbeat(way: Way, make: "_Making") -> list[TitleEvent]:
-    """No fact, but newer; unless the last fact said the same."""
-    same = way.before is not None and way.before.position == way.told.position
+    """No fact, but newer; unless the last fact said the same.
+
+    If a device tells its own time, that alone is news: another one, of which nobody has heard yet, may come in between.
+    """
+    before = way.before
+    same = before is not None and before.position == way.told.position and (way.live or before.own == way.told.own)
     return [] if same or way.after is not None else [make.progressed(way.told)]
 
 

@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar, assert_never
 
 import msgspec
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from events.contracts.library import (
     Completed,
@@ -62,7 +63,7 @@ _NUMBERED = re.compile(r"[~@]-?[0-9]+$")
 
 
 def stamp(moment: datetime) -> Stamp:
-    return (moment - _EPOCH) // _MICROSECOND
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
 
 
 def moment(stamp: Stamp) -> datetime:
@@ -117,6 +118,12 @@ class Play(Struct, frozen=True, array_like=True):
     duration: float | None = None
     watched: float | None = None
     """Seconds of the whole session that really played until then."""
+    again: int = 0
+    """How much later somebody was last at the end of it once more."""
+
+    @property
+    def until(self) -> Stamp:
+        return self.at + self.again
 
     @property
     def own(self) -> Stamp:
@@ -420,8 +427,14 @@ def _register(a: Register[T], b: Register[T]) -> Register[T]:
 
 
 def _play(a: Play, b: Play) -> Play:
-    """Of one play told twice, the first."""
-    return b if _fields(b) < _fields(a) else a
+    """Of one play told twice, the first; and how long it went on."""
+    first = b if _told_first(b) < _told_first(a) else a
+    again = max(a.until, b.until) - first.at
+    return first if first.again == again else replace(first, again=again)
+
+
+def _told_first(play: Play) -> tuple[Any, ...]:
+    return _fields(play)[:-1]
 
 
 def _taken(a: dict[str, Taken], b: dict[str, Taken]) -> dict[str, Taken]:

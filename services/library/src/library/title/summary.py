@@ -325,8 +325,8 @@ def _evidence(seen: _Seen, name: str, known: Slot) -> Iterator[_Evidence]:
             session = family(id)
             seconds -= min(before.get(session, 0.0), seconds)
             before[session] = play.watched or 0.0
-        visible = not (id in removed or play.at <= seen.cleared or seen.overruled(play.at))
-        yield _Evidence(play.at, id, "position", "", play.player, play.told, play.at, visible, play, seconds)
+        visible = not (id in removed or play.until <= seen.cleared or seen.overruled(play.until))
+        yield _Evidence(play.until, id, "position", "", play.player, play.told, play.at, visible, play, seconds)
     for mark in known.marks:
         if mark.watched:
             id = mark_id(mark, name)

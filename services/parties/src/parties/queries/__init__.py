@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from events.contracts import party
 from events.definition import Answering
 from events.messages import Query
+from parties.queries.export import export
 from parties.queries.following import grant
 from parties.queries.history import timeline
 from parties.queries.lists import list_parties, mine
@@ -23,4 +24,5 @@ QUERIES: Mapping[type[Query], Answering] = {
     party.ShowOverallStatistics: overall_statistics,
     party.ListParties: list_parties,
     party.Mine: mine,
+    party.Export: export,
 }

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from events.contracts.library import erasures, works
 from events.contracts.library.events import AddonFlags, TakenPlay, TakenPosition
 from events.contracts.library.words import (
+    COLLECTION_BYTES,
     LIST_ITEMS,
     Details,
     Device,
@@ -276,7 +277,7 @@ class RenameList(_OfList, frozen=True, kw_only=True):
 
 
 class DeleteList(_OfList, frozen=True, kw_only=True):
-    """Delete a list with all that it holds."""
+    """Delete a list with all that it holds. Takes effect when it arrives, over whatever was done before."""
 
     function: ClassVar[str] = "library.delete_list"
     errors: ClassVar[tuple[str, ...]] = ("no-such-list",)
@@ -296,7 +297,8 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AddToList(_OfList, frozen=True, kw_only=True):
-    """Put works on a list: behind `after`, or at its end. A work is on a list once; what is there already stays."""
+    """Put works on a list: behind `after`, or at its end. A work is on a list once; what is there already stays where
+    it is, unless the device tells late (`at`) at which `order` it has put it. The later word of two devices counts."""
 
     function: ClassVar[str] = "library.add_to_list"
     errors: ClassVar[tuple[str, ...]] = ("no-such-list", "no-such-item", "list-full", "too-old")
@@ -323,7 +325,10 @@ class RemoveFromList(_OfList, frozen=True, kw_only=True):
 
 
 class TakeInList(Command, frozen=True, kw_only=True):
-    """Begin a list with what an import found. It is there until the import is undone."""
+    """Put what an import found on a list, and begin that if it is not there. It counts until the import is undone.
+
+    Told again it adds what is missing, so that much can be told in parts: all that one adds has to fit into a message.
+    """
 
     function: ClassVar[str] = "library.take_in_list"
     internal: ClassVar[bool] = True
@@ -423,9 +428,13 @@ class Descriptor(Struct, frozen=True, rename="camel"):
 
 class ImportAddons(_OfAddons, frozen=True, kw_only=True):
     """Take over a Stremio addon collection, in its order, in one piece. What is there already takes over the manifest
-    and stays where it is; with `replace` what the collection does not name is removed, unless it is protected."""
+    and stays where it is; with `replace` what the collection does not name is removed, unless it is protected.
+
+    Over HTTP it may be of 352 KiB.
+    """
 
     function: ClassVar[str] = "library.import_addons"
+    largest: ClassVar[int] = COLLECTION_BYTES
     personal: ClassVar[bool] = True
     errors: ClassVar[tuple[str, ...]] = (
         "bad-transport-url",

@@ -56,6 +56,8 @@ JOINED = 10
 JOINS = 2_000
 """Works of one person that have several ids."""
 MANIFEST_BYTES = 64 * 1024
+COLLECTION_BYTES = 352 * 1024
+"""Of an addon collection that is taken over in one piece: as much as fits into one commit, sealed."""
 MANIFEST_WARNING_BYTES = 8 * 1024
 """Beyond it Stremio's own collection cannot hold it."""
 PREFERENCES = 200

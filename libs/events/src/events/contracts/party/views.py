@@ -381,6 +381,25 @@ class Mine(Query, frozen=True, kw_only=True):
         return (mine_topic(uid),)
 
 
+class ExportPage(Struct, frozen=True):
+    """Some records, each an object that says in `record` what it is; `cursor` asks for the next, null at the end."""
+
+    records: list[dict[str, Any]]
+    cursor: str | None
+
+
+class Export(Query, frozen=True, kw_only=True):
+    """Everything that parties keep about me, part by part; `GET /v1/export` gives all of it as one file."""
+
+    function: ClassVar[str] = "party.export"
+    returns: ClassVar[Any] = ExportPage
+    errors: ClassVar[tuple[str, ...]] = ("bad-cursor",)
+    cursor: Cursor | None = None
+
+    def topics(self, uid: str) -> tuple[str, ...]:
+        return (mine_topic(uid),)
+
+
 QUERIES: tuple[type[Query], ...] = (
-    State, Members, Queue, Bans, ShowTimeline, ShowStatistics, ShowOverallStatistics, ListParties, Mine,
+    State, Members, Queue, Bans, ShowTimeline, ShowStatistics, ShowOverallStatistics, ListParties, Mine, Export,
 )  # fmt: skip

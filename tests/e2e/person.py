@@ -1,0 +1,149 @@
+"""Somebody with a library, who speaks to it through one of the doors and always sees what they have just done."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Literal, NamedTuple
+
+import aiohttp
+from tests.e2e.client import Client, Frame, Refused
+from tests.system import System
+from tests.wait import eventually
+
+Door = Literal["socket", "http"]
+DOORS: tuple[Door, ...] = ("socket", "http")
+
+JSON = "application/json"
+WITHIN = 20.0
+
+
+class Answered(NamedTuple):
+    """What HTTP says."""
+
+    status: int
+    body: Any
+
+
+class Person:
+    """Signed in once, on any number of devices."""
+
+    def __init__(self, system: System, token: str, http: aiohttp.ClientSession, socket: Client, door: Door) -> None:
+        self.system = system
+        self.token = token
+        self.user = socket.user
+        self.socket = socket
+        self._http = http
+        self._door = door
+        self._position: str | None = None
+        """Of the last thing that they did."""
+
+    async def do(self, fn: str, /, **args: Any) -> Any:
+        """Carry out a command; its value. Raise `Refused`."""
+        answer = await self.socket.call(fn, **args) if self._door == "socket" else await self._post(fn, args)
+        self._position = answer["position"]
+        return answer["value"]
+
+    async def see(self, fn: str, /, **args: Any) -> Any:
+        """The value of a query, with all that they have done in it. Raise `Refused`."""
+        if self._door == "socket":
+            after = {"after": self._position} if self._position else {}
+            return (await self.socket.ask("call", fn=fn, args=args, **after))["value"]
+        return (await self._post(fn, args, **({"Matinee-After": self._position} if self._position else {})))["value"]
+
+    async def pages(self, fn: str, /, field: str = "items", **args: Any) -> list[Any]:
+        """Everything that a query has, page by page."""
+        found: list[Any] = []
+        cursor = None
+        while True:
+            page = await self.see(fn, **args, **({"cursor": cursor} if cursor else {}))
+            found += page[field]
+            cursor = page["cursor"]
+            if cursor is None:
+                return found
+
+    async def profile(self) -> Any:
+        """Theirs, once the library was told what their token says: the gateway does so behind their back."""
+
+        async def told() -> Any:
+            profile = await self.see("library.profile")
+            return profile if profile["created_at"] else None
+
+        return await eventually(told)
+
+    async def refused(self, fn: str, /, **args: Any) -> str:
+        """The code that a call is refused with."""
+        try:
+            value = await self.do(fn, **args)
+        except Refused as refusal:
+            return refusal.code
+        raise AssertionError(f"{fn} was not refused but answered {value}")
+
+    async def send_file(self, form: str, file: bytes, kind: str = JSON, **options: str) -> Answered:
+        """Upload a file to be taken in."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": kind}
+        url = f"/v1/import/{form}"
+        async with self._http.post(url, params=options, data=file, headers=headers) as answer:
+            told = Answered(answer.status, await answer.json(content_type=None))
+        if told.status == 202:
+            self._position = told.body["position"]
+        return told
+
+    async def taken_in(self, form: str, file: bytes, kind: str = JSON, **options: str) -> Any:
+        """Upload a file and wait until it was taken in, planned or refused; what `library.import_report` says then."""
+        answered = await self.send_file(form, file, kind, **options)
+        assert answered.status == 202, answered
+        return await self.settled(answered.body["import_id"])
+
+    async def settled(self, import_id: str) -> Any:
+        async with asyncio.timeout(WITHIN):
+            while True:
+                report = await self.see("library.import_report", import_id=import_id)
+                if report["state"] not in ("reading", "applying"):
+                    return report
+                await asyncio.sleep(0.05)
+
+    async def device(self, stack: contextlib.AsyncExitStack) -> Client:
+        """Another socket of the same person."""
+        return await stack.enter_async_context(await Client.connect(self.system.ws, self.token))
+
+    async def _post(self, fn: str, args: Any, **headers: str) -> Frame:
+        headers = {"Authorization": f"Bearer {self.token}", **headers}
+        async with self._http.post(f"/v1/call/{fn}", data=json.dumps(args), headers=headers | TYPE) as answer:
+            told: Frame = await answer.json(content_type=None)
+            if answer.status != 200:
+                raise Refused({"error": told})
+            return told
+
+
+TYPE = {"Content-Type": JSON}
+
+
+@contextlib.asynccontextmanager
+async def person(system: System, name: str, door: Door = "socket") -> AsyncIterator[Person]:
+    """A guest with a library of their own."""
+    async with aiohttp.ClientSession(system.http) as http:
+        async with http.post("/v1/guest", json={"name": name}) as answer:
+            token = (await answer.json())["token"]
+        async with await Client.connect(system.ws, token) as socket:
+            yield Person(system, token, http, socket, door)
+
+
+async def watched(device: Client, fn: str, /, **args: Any) -> "Watch":
+    """A live query on a device."""
+    number = device.next_id()
+    await device.say(op="watch", id=number, fn=fn, args=args)
+    return Watch(device, number, (await device.expect(op="value", id=number))["value"])
+
+
+class Watch:
+    """What a screen shows: `now` is the newest value."""
+
+    def __init__(self, device: Client, number: int, now: Any) -> None:
+        self.device = device
+        self.number = number
+        self.now = now
+
+    async def next(self) -> Any:
+        self.now = (await self.device.expect(op="value", id=self.number))["value"]
+        return self.now

@@ -42,8 +42,8 @@ from library import fetching, order, profile
 from library import settings as library_settings
 from library.formats import bitfield, reading
 from library.queries import addons as addon_queries
+from library.queries import common, statistics, why
 from library.queries import lists as list_queries
-from library.queries import statistics, why
 from library.queries import titles as title_queries
 from library.title import sessions, state
 from ops import child, streams
@@ -213,6 +213,7 @@ def library_limits() -> Iterator[Row]:
     yield "One setting, as JSON", sizes, "`preferences-too-large`"
     yield "Lists and objects within one another in a setting", f"{profile.DEPTH}", INVALID
     yield "Page of a library list", f"{_most(library_contract.ContinueWatching, 'limit')}", INVALID
+    yield "Page of titles or of the history, as JSON", _size(common.PAGE_BYTES), "it ends there; `cursor` goes on"
     yield "Episodes in one `library.title`", f"{title_queries.ITEMS:,}", "the first ones are shown"
     yield "Reasons in one `library.why`", f"{why.REASONS}", "the newest are shown"
     months = f"{statistics.MONTHS} months, {statistics.GENRES} genres"

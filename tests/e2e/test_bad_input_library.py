@@ -294,6 +294,20 @@ class TestNonsense:
         # Taking off what is not there is no mistake.
         await ana.do("library.remove_from_list", **on, works=["tt0111161"])
 
+    async def test_titles_that_are_told_at_length_come_page_by_page(self, system: System) -> None:
+        details = {"title": "ü" * 500, "image": "ü" * 2_000, "overview": "ü" * 4_000}
+        works = [f"tt{number:07}" for number in range(60)]
+        async with person(system, "Ana") as ana:
+            for work in works:
+                await ana.do("library.mark", work=work)
+                await ana.do("library.report", work=work, position=60, duration=8_520)
+                await ana.do("library.set", work=work, details=details)
+
+            for fn in ("items", "history", "continue_watching"):
+                assert {item["work"] for item in await ana.pages(f"library.{fn}", limit=100)} == set(works), fn
+            then = await ana.pages("library.as_of", at="2200-01-01T00:00:00Z", limit=100)
+            assert [item["work"] for item in then] == works
+
     async def test_preferences_without_end(self, ana: Person) -> None:
         deep: Any = []
         for _ in range(100):

@@ -143,9 +143,8 @@ class Story:
         last: dict[tuple[Key, str], Commit] = {}
         for commit in self.heartbeats:
             (event,) = commit.events
-            assert isinstance(event, Progressed)
             kept = last.get((commit.key, event.slot()))
-            if kept is None or event.order() >= kept.events[0].order():  # type: ignore[attr-defined]
+            if kept is None or not event.older_than(kept.events[0]):
                 last[commit.key, event.slot()] = commit
         return sorted(last.values(), key=lambda commit: commit.sequence)
 

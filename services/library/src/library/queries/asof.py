@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
+import msgspec
 from msgspec import Meta
 
+from events import cursor
 from events.contracts.library import (
     AsOf,
     AsOfPage,
@@ -21,7 +23,7 @@ from events.messages import NO_NUL, Context, Query
 from events.projection import Db
 from library.projections.facts import decoder
 from library.projections.groups import Groups, regrouped
-from library.queries.common import after, page, past
+from library.queries.common import after, fitting, page, past
 from library.title.state import Title, evolve
 from library.title.summary import Summary, summary
 
@@ -68,6 +70,9 @@ async def as_of(db: Db, query: AsOf, context: Context) -> AsOfPage:
     rows = await db.fetch(WORKS, context.actor, at, start.work, ids, shown, query.limit + 1)
     works, more = page(rows, query.limit, lambda row: WorkPlace(row["work"]))
     views = await _views(db, context.actor, at, [row["work"] for row in works], then)
+    room = fitting(len(msgspec.json.encode(view.details)) for view in views)
+    if room < len(views):
+        return AsOfPage(views[:room], cursor.write(WorkPlace(views[room - 1].work)))
     return AsOfPage(views, more)
 
 

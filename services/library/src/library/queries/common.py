@@ -1,7 +1,8 @@
 """What the questions about titles share: under which id a title is shown, pages, and the shapes of their rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
@@ -14,6 +15,9 @@ from events.messages import NO_NUL, Context, Rejected
 from events.projection import Db
 
 P = TypeVar("P", bound=tuple[Any, ...])
+
+PAGE_BYTES = 512 * 1024
+"""Of what titles are, as apps have told it, in one answer."""
 
 SHOWN = "select shown_as from joined where uid = $1 and work = $2"
 
@@ -59,9 +63,16 @@ def after(written: str | None, first: P) -> P:
 def page(rows: Sequence[Any], limit: int, place: Any) -> tuple[Sequence[Any], str | None]:
     """Of *rows*, of which one more was asked for than fits, those of the page, and the cursor of the next. *place*
     says where a row stands."""
-    if len(rows) <= limit:
+    room = fitting(len((row.get("details") or "").encode()) for row in rows[:limit])
+    if len(rows) <= room:
         return rows, None
-    return rows[:limit], cursor.write(place(rows[limit - 1]))
+    return rows[:room], cursor.write(place(rows[room - 1]))
+
+
+def fitting(sizes: Iterable[int]) -> int:
+    """How many rows with details of these sizes an answer can carry: one at least, however large."""
+    total = accumulate(sizes)
+    return sum(1 for nth, size in enumerate(total) if nth == 0 or size <= PAGE_BYTES)
 
 
 def details(written: str | None) -> Details | None:

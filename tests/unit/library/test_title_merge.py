@@ -309,7 +309,7 @@ class Library:
         for event in events:
             if isinstance(event, Progressed):
                 kept = self.beats.get(event.slot())
-                if kept is None or event.order() >= kept.order():
+                if kept is None or event.recency() >= kept.recency():
                     self.beats[event.slot()] = event
         return events
 

@@ -255,7 +255,7 @@ class JetStreamTelemetry:
         self._newest: OrderedDict[str, _Newest] = OrderedDict()
 
     async def put(self, key: Key, slot: str, event: Event, context: Context) -> int:
-        """Add a value; return its sequence once stored, or that of a newer one by `Event.order`, which stays.
+        """Add a value; return its sequence once stored, or that of a newer one by `Event.recency`, which stays.
 
         Raise `Unavailable` or `TimedOut`.
         """
@@ -264,7 +264,7 @@ class JetStreamTelemetry:
         if trace := traceparent():
             headers["traceparent"] = trace
         try:
-            if event.order() is None:
+            if event.recency() is None:
                 return (await self._bus.store(subject, body, headers)).seq
             return await self._put_in_order(subject, event, body, headers)
         except ApiError as error:

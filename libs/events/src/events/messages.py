@@ -182,13 +182,13 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
         """For telemetry: which value this replaces, within its aggregate; one subject token."""
         return "last"
 
-    def order(self) -> float | None:
-        """For telemetry: it never replaces one with a greater order, whichever comes last. None: the last counts."""
+    def recency(self) -> float | None:
+        """For telemetry: it never replaces one of greater recency, whichever comes last. None: the last counts."""
         return None
 
     def older_than(self, other: "Event") -> bool:
         """Whether it must not take the place of *other*."""
-        mine, theirs = self.order(), other.order()
+        mine, theirs = self.recency(), other.recency()
         return mine is not None and theirs is not None and mine < theirs
 
 

@@ -62,7 +62,7 @@ class Progressed(_OfSession, frozen=True, kw_only=True, tag="library.progressed"
     def slot(self) -> str:
         return f"{slot(self.episode)}.{token(self.session)}" if self.session else slot(self.episode)
 
-    def order(self) -> float:
+    def recency(self) -> float:
         return (self.own or self.at).timestamp()
 
 

@@ -95,6 +95,12 @@ class Person:
         assert answered.status == 202, answered
         return await self.settled(answered.body["import_id"])
 
+    async def export(self) -> bytes:
+        """Everything that is kept about them, as a file."""
+        async with self._http.get("/v1/export", headers={"Authorization": f"Bearer {self.token}"}) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.read()
+
     async def settled(self, import_id: str) -> Any:
         async with asyncio.timeout(WITHIN):
             while True:

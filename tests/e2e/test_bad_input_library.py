@@ -490,7 +490,7 @@ class TestFiles:
             with bounded(system):
                 answered = await ana.send_file("trakt", b" " * (UPLOAD_BYTES + 1))
 
-            assert (answered.status, answered.body["code"]) in ((413, "too-large"), (413, "body-too-large"))
+            assert (answered.status, answered.body["code"]) == (413, "body-too-large")
             assert (await ana.see("library.imports"))["items"] == []
 
     async def test_a_file_that_was_never_sent(self, system: System) -> None:
@@ -501,11 +501,25 @@ class TestFiles:
 
             assert (report["state"], report["error"]) == ("failed", "no-such-upload")
 
+    @pytest.mark.parametrize("wrong", [{"dry_run": "maybe"}, {"surprise": "1"}, {"file_name": "x" * 300}])
+    async def test_wishes_that_are_none(self, system: System, wrong: dict[str, str]) -> None:
+        async with person(system, "Ana") as ana:
+            answered = await ana.send_file("trakt", b"[]", **wrong)
+
+            assert (answered.status, answered.body["code"]) == (422, "invalid-argument")
+            assert (await ana.see("library.imports"))["items"] == []
+
+    async def test_a_form_is_no_file(self, system: System) -> None:
+        async with person(system, "Ana") as ana:
+            answered = await ana.send_file("trakt", b"[]", "multipart/form-data; boundary=x")
+
+            assert (answered.status, answered.body["code"]) == (415, "unsupported-file-type")
+
     async def test_a_format_that_nobody_knows(self, system: System) -> None:
         async with person(system, "Ana") as ana:
             answered = await ana.send_file("netflix", b"[]")
 
-            assert answered.status in (404, 422), answered
+            assert (answered.status, answered.body["code"]) == (422, "invalid-argument")
             assert (await ana.see("library.imports"))["items"] == []
 
     async def test_many_at_once_stay_within_bounds(self, system: System) -> None:

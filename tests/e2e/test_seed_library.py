@@ -498,3 +498,40 @@ class TestRaffiTrakt:
 
         assert (await ana.see("library.history"))["items"] == []
         assert await ana.see("library.item", work="tt1375666") is None
+
+
+class TestTakingItAlong:
+    async def test_an_export_brings_its_owner_nothing_and_somebody_else_everything(
+        self, system: System, ana: Person
+    ) -> None:
+        await ana.do("library.set", work=FILM, in_watchlist=True, details=INCEPTION)
+        await ana.do("library.mark", work=SHOW, seasons=SEASONS, status="watching")
+        await ana.do("library.report", work=RAFFI, position=1234.5, duration=2400.0)
+        id = (await ana.do("library.create_list", name="Watchlist"))["list_id"]
+        await ana.do("library.add_to_list", list_id=id, items=[{"work": RAFFI, "kind": "movie", "poster": POSTER}])
+        await ana.do("library.install_addon", transport_url=TRANSPORT, manifest=MANIFEST)
+        mine = await kept(ana)
+        file = await ana.export()
+
+        again = await ana.taken_in("matinee", file, "application/x-ndjson")
+
+        assert some(again["counts"], "added", "changed", "removed") == (0, 0, 0)
+        assert await kept(ana) == mine
+        async with person(system, "Ben") as ben:
+            await ben.taken_in("matinee", file, "application/x-ndjson")
+            assert await kept(ben) == mine
+
+
+async def kept(somebody: Person) -> Any:
+    """What is to be seen of a library, but for who brought what when."""
+    items = await somebody.pages("library.items")
+    lists = await somebody.pages("library.lists")
+    on_them = [await somebody.pages("library.list", list_id=each["list_id"]) for each in lists]
+    return {
+        "items": {i["work"]: some(i, "in_watchlist", "status", "details", "watched_episodes") for i in items},
+        "places": sorted(some(i, "work", "position") for i in await somebody.pages("library.continue_watching")),
+        "plays": sorted(str(some(i, "work", "episode", "watched_at")) for i in await somebody.pages("library.history")),
+        "lists": [some(each, "name", "items") for each in lists],
+        "on them": [[some(item, "work", "kind", "poster") for item in items] for items in on_them],
+        "addons": [some(addon, "transport_url", "manifest") for addon in await somebody.pages("library.addons")],
+    }

@@ -306,7 +306,7 @@ def _minute(at: datetime) -> datetime:
 
 def list_id(found: AList) -> str:
     """The same for the same list in a later file."""
-    return hashlib.sha256(found.key.encode()).hexdigest()[:16]
+    return found.id or hashlib.sha256(found.key.encode()).hexdigest()[:16]
 
 
 def compare_lists(drawing: Drawing, lists: Iterable[AList], there: Mapping[str, frozenset[str]]) -> list[AList]:

@@ -49,7 +49,7 @@ class _Lists:
 
     def found(self) -> Iterator[AList]:
         for id, (line, name) in self.names.items():
-            yield AList(line, name, f"matinee:{id}", tuple(self.entries.get(id, ())))
+            yield AList(line, name, f"matinee:{id}", tuple(self.entries.get(id, ())), id)
 
 
 def read(file: BinaryIO, name: str) -> Iterator[Found]:

@@ -52,6 +52,8 @@ class AList(NamedTuple):
     key: str
     """The same for the same list in a later file."""
     items: tuple[Entry, ...]
+    id: str = ""
+    """Which it was here, if the file says so: then it is that list, and no second one."""
 
 
 class AnAddon(NamedTuple):

@@ -311,6 +311,26 @@ async def test_a_limit_does_not_stop_a_service_whose_database_is_away_but_a_guar
     await bus.close()
 
 
+FAREWELL = b"SFATAL\x00C57P02\x00Mterminating connection because of crash of another server process\x00\x00"
+
+
+async def test_a_connection_that_the_server_has_bidden_farewell_counts_as_away(house: Embedded, ana: str) -> None:
+    """It comes before the connection is closed, and asyncpg takes no statement in between."""
+
+    async def execute(command: Command) -> Done:
+        return Done(1, committed=True)
+
+    async with quotas_of(NAME, house.database_url(NAME), only(DEEDS)) as limiting:
+        async with limiting._pool.acquire() as db:
+            open_still: Any = db
+            protocol = open_still._con._protocol
+        before = unchecked(DEEDS)
+        protocol.data_received(b"E" + (len(FAREWELL) + 4).to_bytes(4, "big") + FAREWELL)
+
+        await limiting.carry_out(Deposit(account_id="a", amount=1), context(ana), execute)
+    assert unchecked(DEEDS) == before + 1
+
+
 async def _limited(client: Client, id: str) -> bool:
     return code(await client.call(Deposit(account_id=id, amount=1))) == "rate-limited"
 

@@ -294,6 +294,33 @@ async def test_a_grant_is_never_older_than_what_was_acknowledged(house: Embedded
             assert (await client.grant(new)).may
 
 
+@pytest.mark.parametrize("resumes", [False, True])
+async def test_what_the_state_of_a_grant_shows_is_not_told_again(
+    house: Embedded, client: Client, id: str, monkeypatch: pytest.MonkeyPatch, resumes: bool
+) -> None:
+    """Somebody commits between the look at the log and that at the read model."""
+    async with serving(house) as running:
+        sequences = await grown(client, id, 3)
+        newest = running.stores.log.newest
+        meanwhile: list[int] = []
+
+        async def behind(key: Key) -> int:
+            found = await newest(key)
+            if not meanwhile:
+                meanwhile.append(0)
+                done = await client.call(Deposit(account_id=id, amount=10))
+                meanwhile.append(position(done).sequence)
+                await client.balance(id, done.position)
+            return found
+
+        monkeypatch.setattr(running.stores.log, "newest", behind)
+        since = str(Position(NAME, running.stores.log.epoch, sequences[-1])) if resumes else None
+        grant = await client.grant(id, since)
+
+        assert msgspec.json.decode(grant.state, type=AccountView).balance == 13
+        assert (grant.last, missed(grant)) == (meanwhile[-1], meanwhile[1:] if resumes else [])
+
+
 async def test_a_grant_waits_for_a_server_that_lags_behind_its_leader(
     house: Embedded, client: Client, id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ import structlog
 from events import schema
 from events.messages import Notice, Position, Rejected
 from events.projection import LOG, TELEMETRY
-from events.schema import Db
+from events.schema import DATABASE_TROUBLE, Db
 
 T = TypeVar("T")
 
@@ -101,7 +101,7 @@ class ReadModels:
                     log.info("read models switched", schema=name)
                 else:
                     waited += POINTER_SECONDS
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except DATABASE_TROUBLE as error:
                 log.warning("database not reachable", reason=str(error) or type(error).__name__)
 
     async def _current(self) -> str:

@@ -126,13 +126,7 @@ class Runner:
             try:
                 pool = await connect(self._dsn, f"{self._service}_writer", self._service, 4)
                 await self._lead(pool)
-            except* (
-                OSError,
-                TimeoutError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                Rejected,
-            ) as group:
+            except* (*schema.DATABASE_TROUBLE, Rejected) as group:
                 self._trouble()
                 log.warning("projection interrupted", reason=_reason(group))
             except* _Switched as group:
@@ -184,7 +178,7 @@ class Runner:
             give_back = f"delete from {self._service}.lease where name = $1 and holder = $2"
             await db.execute(give_back, self._lease, self._replica)
             await db.close()
-        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        except schema.DATABASE_TROUBLE as error:
             log.warning("lease not released", reason=str(error))
 
     async def _lead(self, pool: "asyncpg.Pool[Any]") -> None:

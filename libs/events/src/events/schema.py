@@ -82,7 +82,11 @@ AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
+    asyncpg.InternalClientError,
 )
+"""Of the last one asyncpg speaks when the server said farewell and the connection is not closed yet."""
+DATABASE_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""Whatever the database or the way to it may raise; who runs for ever goes on after it."""
 
 _SCHEMA = re.compile(r".*?_[0-9a-f]{8}_[0-9a-f]{8}(?=_|$)")
 _EPOCH = re.compile(r"[0-9a-f]{8}")

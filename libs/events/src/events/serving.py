@@ -35,6 +35,7 @@ from events.messages import (
 )
 from events.quotas import Quotas
 from events.readmodel import ReadModels
+from events.schema import Db
 from events.together import Together
 
 T = TypeVar("T")
@@ -49,6 +50,8 @@ MISSED_BYTES = 512 * 1024
 """The same in bytes."""
 LARGEST_ANSWER = 1_000_000
 """The bus carries 1 MiB, headers included."""
+SHOWN = "select position from aggregate where key = $1"
+"""More may have come in since the log was asked, and must not be told again to who is shown it."""
 READS = 20
 READ_AGAIN_SECONDS = 0.05
 
@@ -241,9 +244,14 @@ class Server:
         granting, key = self._service.grants[kind], Key.of(kind, channel_id)
         # Who joined or left just now must be seen as such: the read model has to have got to the newest commit.
         newest = Position(self._service.name, self._log.epoch, await self._log.newest(key))
+
+        async def look(db: Db) -> tuple[Sequence[Granted | Exception], int]:
+            found = await granting(db, channel_id, contexts)
+            return found, max(newest.sequence, await db.fetchval(SHOWN, str(key)) or 0)
+
         # Ask the read model first and the log second: what the log adds is then exactly what the state lacks.
-        found, position = await self._models.ask(lambda db: granting(db, channel_id, contexts), newest)
-        return [each if isinstance(each, Exception) else Right(each, position, newest.sequence) for each in found]
+        (found, shown), position = await self._models.ask(look, newest)
+        return [each if isinstance(each, Exception) else Right(each, position, shown) for each in found]
 
     async def _complete(self, key: Key, right: Right, since: str | None) -> Grant:
         """Add to a right what its holder has missed; the state covers the newest commit already."""

@@ -85,12 +85,12 @@ class Auth:
         """Who the token's bearer is."""
         return (await self.examine(token))[0]
 
-    async def examine(self, token: str) -> tuple[Identity, Claims]:
-        """Who the token's bearer is, and what else it says of them; guests say nothing but their name."""
+    async def examine(self, token: str) -> tuple[Identity, Claims | None]:
+        """Who the token's bearer is, and what else it says of them; None of guests, of whom nothing is kept."""
         header, claims = _unverified(token)
         name = claims.get("iss")
         if name == GUESTS:
-            return self._guest_identity(token, header), Claims()
+            return self._guest_identity(token, header), None
         if not isinstance(name, str) or name not in self._issuers:
             raise _bad("issuer")
         issuer, keys = self._issuers[name]

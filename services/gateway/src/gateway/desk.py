@@ -41,5 +41,6 @@ class Desk:
     async def identify(self, token: str) -> Identity:
         """Who the token's bearer is. At its first use the library is told, later, what it says of them."""
         identity, claims = await self.auth.examine(token)
-        self.arrivals.note(token, identity, claims)
+        if claims is not None:
+            self.arrivals.note(token, identity, claims)
         return identity

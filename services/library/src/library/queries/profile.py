@@ -27,13 +27,15 @@ NOBODY: dict[str, Any] = {
 
 
 async def profile(db: Db, query: Profile, context: Context) -> ProfileView:
+    """Of a guest nothing is kept until they say something of themselves; their name is in their token."""
     row = await db.fetchrow(FETCH, context.actor) or NOBODY
+    claimed = row["claimed_name"] or context.name
     return ProfileView(
         uid=context.actor,
-        display_name=row["display_name"] or row["claimed_name"],
+        display_name=row["display_name"] or claimed,
         avatar=row["avatar"] or row["claimed_picture"],
         email=row["email"],
-        claimed_name=row["claimed_name"],
+        claimed_name=claimed,
         claimed_picture=row["claimed_picture"],
         created_at=row["created_at"],
         preferences=msgspec.json.decode(row["preferences"]),

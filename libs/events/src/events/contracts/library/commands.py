@@ -349,12 +349,6 @@ ListCommand = CreateList | RenameList | DeleteList | AddToList | MoveInList | Re
 # Addons.
 
 
-class InstalledAddon(Struct, frozen=True):
-    """The answer to what installs an addon."""
-
-    addon_id: str
-
-
 class _OfAddons(_Told, frozen=True, kw_only=True):
     def keys(self, context: Context) -> tuple[Key, ...]:
         return (addons_key(context.actor),)

@@ -195,6 +195,34 @@ async def test_a_decision_is_told_what_this_replica_hears_and_nothing_that_a_sen
     assert heard == [{"of": "account.a"}, {}]
 
 
+class Glancing(Deposit, frozen=True, kw_only=True):
+    """Looks at another account."""
+
+    def looks_at(self, context: Context) -> tuple[Key, ...]:
+        return (B,)
+
+
+async def test_a_decision_sees_what_its_command_only_looks_at_and_writes_nothing_there(log: TrickyLog) -> None:
+    seen: list[int] = []
+
+    def looking(command: AccountCommand, state: Account, context: Context) -> list[AccountEvent]:
+        if isinstance(command, Glancing):
+            seen.append(context.seen["account"].balance)
+            command = Deposit(account_id=command.account_id, amount=command.amount)
+        return decide(command, state, context)
+
+    looker = replica(log, {**DECIDERS, "account": Decider(Account(), looking, evolve)})
+    other = replica(log)
+    for id in ("a", "b"):
+        await other.execute(Open(account_id=id), by())
+    await looker.execute(Glancing(account_id="a", amount=1), by())
+    await other.execute(Deposit(account_id="b", amount=7), by())
+    await looker.execute(Glancing(account_id="a", amount=1), by())
+
+    assert seen == [0, 7]
+    assert len(await log.read(B)) == 2
+
+
 async def test_what_is_heard_is_asked_for_anew_when_a_race_is_lost(log: TrickyLog) -> None:
     one = await opened(log, 0)
     asked: list[Key] = []

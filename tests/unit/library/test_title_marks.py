@@ -26,8 +26,9 @@ from events.contracts.library import (
     TitleEvent,
 )
 from events.testing import NOW, spec
+from library.shelf import Shelf
 from library.title import decider, sessions
-from library.title.state import Title, mark_id
+from library.title.state import Title, mark_id, stamp
 from library.title.summary import Summary, reasons, summary
 
 ANA = "ana"
@@ -109,6 +110,26 @@ class TestMarks:
             told, by=ANA, after=7 * 86_400, command_id="another"
         ).then()
 
+    def test_of_what_is_watched_already_are_silence(self) -> None:
+        season_one = Mark(work=SERIES, seasons=(season(1, 1, 2),))
+
+        title.given(marked("1-1", "1-2", op=OP)).when(season_one, by=ANA, after=5).then()
+        title.given(marked("1-1", op=OP)).when(season_one, by=ANA, after=5).then(marked("1-2", seconds=5))
+        title.given(played()).when(Mark(work=FILM), by=ANA, after=90).then()
+
+    def test_of_what_is_watched_already_count_once_that_is_taken_back_or_of_an_import(self) -> None:
+        told = marked("film", work=FILM, op=OP)
+        back = marked("film", work=FILM, watched=False, seconds=5, op="un")
+        gone = PlaysRemoved(uid=ANA, work=FILM, plays=(shown(told).plays[0].play,), at=after(5))
+
+        for before in ((told, back), (told, gone), (taken(TakenPlay("film", "trakt:1")),)):
+            assert title.given(*before).when(Mark(work=FILM), by=ANA, after=9).outcome(), before
+
+    def test_of_what_is_watched_already_count_when_they_say_when(self) -> None:
+        earlier = Mark(work=FILM, watched_at=after(-86_400))
+
+        assert title.given(marked("film", work=FILM, op=OP)).when(earlier, by=ANA, after=5).outcome()
+
     def test_told_with_their_time_again_are_silence_also_without_an_id(self) -> None:
         told = Mark(work=SERIES, seasons=(season(1, 1),), at=NOW)
         first = title.when(told, by=ANA).outcome()
@@ -144,7 +165,7 @@ class TestMarks:
         monkeypatch.setattr(sessions, "EPISODES", 2)
 
         title.given(marked("1-1", op=OP)).when(Mark(work=SERIES, seasons=(season(1, 1, 2),)), by=ANA).then(
-            marked("1-1", "1-2")
+            marked("1-2")
         )
         title.given(marked("1-1")).when(Mark(work=SERIES, seasons=(season(1, 2, 3),)), by=ANA).then_rejected(
             "too-many-episodes"
@@ -489,6 +510,7 @@ class TestClearedHistory:
         assert Title() == decider().initial
 
     def test_lets_a_mark_count_that_comes_later(self) -> None:
-        again = title.given(played()).when(Mark(work=FILM), by=ANA, after=90).outcome()
+        seen = {"shelf": Shelf(cleared=stamp(after(60)))}
+        again = title.given(played()).when(Mark(work=FILM), by=ANA, after=90, seen=seen).outcome()
 
         assert shown(played(), *again, cleared=after(60)).slots[0].watched

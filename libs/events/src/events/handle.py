@@ -140,6 +140,9 @@ class Aggregates:
             raise Rejected("busy", aggregate=keys[0].aggregate)
         if command.personal:
             await self._vault.know(context.actor)
+        if looked := command.looks_at(context):
+            seen = {key.aggregate: await self.state(key) for key in looked}
+            context = msgspec.structs.replace(context, seen=seen)
         ride = None if type(command) in self._pacts else Ride(command, context, deadline, telemetry.traceparent())
         async with self._lanes.queue(keys, ride) as others:
             if ride is not None and (done := await self._carried_out(keys[0], ride, others)):

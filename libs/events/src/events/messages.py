@@ -87,6 +87,8 @@ class Context(Struct, frozen=True, kw_only=True):
     secret: str = ""
     """A digest of the command id under a key of the service's own, in hexadecimal, which only the service fills in:
     for what must be unguessable even to who reads the log."""
+    seen: Mapping[str, Any] = {}
+    """States of aggregates that the command only looks at, by kind; see `Command.looks_at`."""
     ambient: Mapping[str, Any] = {}
     """Telemetry that every replica hears (round trips, readiness); a decision that uses it records what it used."""
 
@@ -113,6 +115,13 @@ class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def keys(self, context: Context) -> tuple[Key, ...]:
         """The aggregates that it decides over; the first is the one whose queue it waits in."""
         raise NotImplementedError
+
+    def looks_at(self, context: Context) -> tuple[Key, ...]:
+        """Aggregates whose states the decision finds in `Context.seen`, as new as the log when the command came.
+
+        Nothing guards them, unlike `keys`: the decision must be right also if they have moved on meanwhile.
+        """
+        return ()
 
     def result(self, context: Context) -> Any:
         """The answer's value. Derived from the command and its id alone, so that a repeat gets the same answer."""

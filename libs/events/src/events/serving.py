@@ -310,8 +310,8 @@ def _context(headers: Mapping[str, str]) -> Context:
         context = _contexts.decode(headers.get(CONTEXT, ""))
     except msgspec.DecodeError as error:
         raise Rejected("bad-context", reason=str(error)) from error
-    if context.secret or context.ambient:
-        return msgspec.structs.replace(context, secret="", ambient={})
+    if context.secret or context.ambient or context.seen:
+        return msgspec.structs.replace(context, secret="", ambient={}, seen={})
     return context
 
 

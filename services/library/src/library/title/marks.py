@@ -1,6 +1,6 @@
 """What somebody declares about a title, and what an import brings: marks, choices, and what leaves the history."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,7 @@ from events.contracts.library import (
     slots,
 )
 from events.messages import Context, Rejected
+from library.shelf import Shelf
 from library.title.sessions import check_room
 from library.title.state import (
     Register,
@@ -60,8 +61,7 @@ def mark(command: Mark, title: Title, context: Context) -> list[TitleEvent]:
     watched_at = _watched_at(command, when, context)
     events: list[TitleEvent] = []
     if not _known(title, marking(op)):
-        live = command.at is None
-        news = tuple(name for name in targets if command.watched or not live or _ever_watched(title.slots.get(name)))
+        news = targets if command.at is not None else tuple(_news(command, title, targets, context))
         if news:
             events.append(
                 Marked(
@@ -160,13 +160,29 @@ def _watched_at(command: Mark, when: Happened, context: Context) -> datetime | N
     return min(command.watched_at, context.now)
 
 
-def _ever_watched(known: Slot | None) -> bool:
-    """Whether anything since the newest un-mark says that it was watched, removed or not, undone or not.
+def _news(command: Mark, title: Title, targets: Iterable[str], context: Context) -> Iterator[str]:
+    """Of what is marked now, that which is not so already."""
+    if not command.watched:
+        yield from (name for name in targets if _ever_watched(title.slots.get(name, Slot())))
+        return
+    shelf: Shelf = context.seen.get("shelf", Shelf())
+    floor = max(shelf.cleared, *title.clears.values(), 0)
+    own_time = command.watched_at is not UNSET
+    yield from (name for name in targets if own_time or not _watched_here(title, name, floor))
 
-    What was not is no news. But that something is watched already is no reason to be silent about a mark: the history
-    may have been cleared meanwhile, or the import undone that said so, which a title does not know.
-    """
-    known = known or Slot()
+
+def _watched_here(title: Title, name: str, floor: Stamp) -> bool:
+    """Whether the person's own plays and marks after *floor* say that it is watched. What an import says does not
+    count: it may have been undone, which a title does not know."""
+    known = title.slots.get(name, Slot())
+    floor = max([floor, *(mark.at for mark in known.marks if not mark.watched)])
+    marks = (mark.at for mark in known.marks if mark.watched and mark_id(mark, name) not in title.removed)
+    plays = (play.at for id, play in known.plays.items() if id not in title.removed)
+    return any(at > floor for at in (*marks, *plays))
+
+
+def _ever_watched(known: Slot) -> bool:
+    """Whether anything since the newest un-mark says that it was watched, removed or not, undone or not."""
     overtaken = max((mark.at for mark in known.marks if not mark.watched), default=None)
     times = [play.until for play in known.plays.values()]
     times += [mark.at for mark in known.marks if mark.watched]

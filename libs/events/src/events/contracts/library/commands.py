@@ -134,6 +134,10 @@ class Mark(_OfTitle, frozen=True, kw_only=True):
     status: Progress | UnsetType | None = UNSET
     """Set the title's status as well."""
 
+    def looks_at(self, context: Context) -> tuple[Key, ...]:
+        """When the history was cleared tells whether what is watched by an earlier play still is."""
+        return (shelf_key(context.actor),) if self.at is None and self.watched and context.actor else ()
+
 
 class SetItem(_OfTitle, frozen=True, kw_only=True):
     """Change what its owner decides about a title: each of these on its own, the others stay as they are."""

@@ -339,7 +339,7 @@ class ProfileView(Struct, frozen=True, kw_only=True):
     claimed_name: str
     claimed_picture: str
     created_at: datetime | None
-    """Of the first sign-in; null if there was none yet, and of guests, of whom nothing is kept until they say something."""
+    """Of the first sign-in; null without one, as for guests, of whom nothing is kept until they say something."""
     preferences: dict[str, Any]
 
 

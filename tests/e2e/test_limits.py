@@ -22,6 +22,9 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         "MATINEE_MANAGEMENT_PER_HOUR": "1",
         "MATINEE_KEY_TRIES": "2",
         "MATINEE_COMMANDS_PER_SECOND": "2",
+        "MATINEE_IMPORTS_PER_HOUR": "2",
+        "MATINEE_ADDONS_PER_HOUR": "2",
+        "MATINEE_COMPLETED_AT": "0.5",
     }
     with system_over(tmp_path_factory.mktemp("strict"), **settings) as system:
         yield system
@@ -90,6 +93,27 @@ async def test_management_an_hour(ana: Client) -> None:
     room = await opened(ana)
     await ana.call("party.lock", party_id=room)
     assert 3500 < await wait(ana, "rate-limited", "party.lock", party_id=room, locked=False) <= 3600
+
+
+async def test_addons_an_hour(ana: Client) -> None:
+    manifest = {"id": "a", "version": "1.0.0", "name": "A", "types": [], "resources": [], "catalogs": []}
+    addons = [{"transport_url": f"https://{n}.example.com/manifest.json", "manifest": manifest} for n in range(3)]
+    for addon in addons[:2]:
+        await ana.call("library.install_addon", **addon)
+    assert 1700 < await wait(ana, "rate-limited", "library.install_addon", **addons[2]) <= 1800
+
+
+async def test_imports_an_hour(ana: Client) -> None:
+    file = {"upload": "0" * 32, "format": "trakt"}
+    for _ in range(2):
+        await ana.call("library.import", **file)
+    assert 1700 < await wait(ana, "rate-limited", "library.import", **file) <= 1800
+
+
+async def test_when_a_film_is_completed(ana: Client) -> None:
+    done = await ana.call("library.report", work="tt0111161", position=50, duration=100, state="stopped")
+    answer = await ana.ask("call", fn="library.title", args={"work": "tt0111161"}, after=done["position"])
+    assert answer["value"]["items"][0]["watched"]
 
 
 async def test_keys_tried(ana: Client, strict: System) -> None:

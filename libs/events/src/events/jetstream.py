@@ -9,7 +9,7 @@ from typing import Any
 
 from events.bus import ApiError, Bus, TimedOut, Unavailable, header_block
 from events.codec import ID, Codec, headers_of
-from events.group import SEND_SECONDS, Group, Message, send_together
+from events.group import LARGEST_BYTES, SEND_SECONDS, Group, Message, send_together
 from events.log import Commit, Conflict, Hole, Link, Unclear, Write, writes_of
 from events.messages import AT, Context, Event, Key, Rejected
 from events.reader import Reader, Stored
@@ -28,6 +28,8 @@ LARGEST_COMMIT = 512 * 1024
 
 ROWS_AT_ONCE = 8
 """The server keeps 50 batches of a stream open, of all replicas together."""
+ROW_SECONDS = 1.0
+"""A row waits so long for those before it; its commands have deadlines, which nobody looks at any more."""
 
 NOT_FOUND = 10037
 WRONG_LAST = 10071
@@ -89,15 +91,24 @@ class JetStreamLog:
         messages = [self._message(write, link.context, link.trace) for write, link in zip(writes, row, strict=True)]
         for _, _, headers in messages[1:]:
             del headers[EXPECTED]  # of one subject, the server lets only the first one expect anything
-        async with self._rows:
+        if (size := sum(len(body) for _, body, _ in messages)) > LARGEST_BYTES:
+            raise Rejected("too-large", limit=LARGEST_BYTES, bytes=size)
+        try:
+            async with asyncio.timeout(ROW_SECONDS):
+                await self._rows.acquire()
+        except TimeoutError:
+            raise Rejected("busy", stream=self._stream) from None
+        try:
             return await self._settle(messages, key, lambda: self._outcome_of_row(key, expected, messages))
+        finally:
+            self._rows.release()
 
     async def _settle(
         self, messages: Sequence[Message], key: Key, outcome: Callable[[], Awaitable[tuple[int, ...] | None]]
     ) -> tuple[int, ...]:
         """Send until it is clear what became of it."""
         deadline = asyncio.get_running_loop().time() + APPEND_SECONDS
-        wait = FIRST_WAIT
+        wait, sure = FIRST_WAIT, True
         while True:
             refused = False
             try:
@@ -108,10 +119,10 @@ class JetStreamLog:
                 refused = error.err_code == WRONG_LAST
                 if error.err_code in MISUSE:
                     raise
-                if error.err_code == FULL:
+                if error.err_code == FULL and sure:
                     raise Rejected("log-full") from error
             except (Unavailable, TimedOut):
-                pass
+                sure = False  # it may get there yet
             stored = await outcome()
             if stored is not None:
                 return stored

@@ -16,6 +16,7 @@ from typer.core import TyperGroup, TyperOption
 
 from events import (
     ambient,
+    group,
     handle,
     jetstream,
     lanes,
@@ -92,7 +93,13 @@ def service_limits() -> Iterator[Row]:
     """What the services and what they stand on are bounded by."""
     presence = streams.declared_streams()["KV_PRESENCE"]["max_bytes"]
     yield "Commands that wait for one aggregate, per replica", f"{lanes.QUEUE}", "`busy`"
-    yield "Of these, carried out with one append", f"{handle.LONGEST_ROW}", "the others follow with the next one"
+    yield (
+        "Of these, carried out with one append",
+        f"{handle.LONGEST_ROW}, {_size(group.LARGEST_BYTES)}",
+        "the others follow with the next one; if they are too large together, one by one",
+    )
+    waits = f"after {jetstream.ROW_SECONDS:.0f} s its commands go one by one"
+    yield "Such appends under way per replica", f"{jetstream.ROWS_AT_ONCE}", f"the next one waits; {waits}"
     yield "Requests that one replica works on at once", f"{serving.IN_FLIGHT:,}", "`busy`"
     yield "Races that one command may lose against other replicas", f"{handle.RACE_SECONDS:.0f} s", "`busy`"
     yield "Wait for the log to take a commit", f"{jetstream.APPEND_SECONDS:.0f} s", "`timeout`"

@@ -13,7 +13,7 @@ from tests.proxy import Proxy, proxy_to
 from tests.wait import eventually
 
 from events import group, jetstream
-from events.bus import Bus, Msg, Unavailable
+from events.bus import ApiError, Bus, Msg, TimedOut, Unavailable
 from events.handle import Aggregates
 from events.jetstream import JetStreamLog, JetStreamSnapshots
 from events.log import Conflict, Link, Unclear, Write
@@ -102,6 +102,40 @@ async def test_a_row_whose_answer_is_lost_is_stored_once(
 
     assert proxy.cuts == 1
     assert [commit.sequence for commit in await log.read(key)] == list(sequences)
+
+
+async def test_a_row_does_not_wait_for_ever_for_others(log: JetStreamLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jetstream, "ROW_SECONDS", 0.01)
+    row = [Link([Labelled(text="x", at=NOW)], context()) for _ in range(4)]
+    for _ in range(jetstream.ROWS_AT_ONCE):
+        await log._rows.acquire()
+    with pytest.raises(Rejected, match="busy"):
+        await asyncio.wait_for(log.append_row(fresh(), 0, 0, row), 5)
+    log._rows.release()
+    assert len(await log.append_row(fresh(), 0, 0, row)) == 4
+
+
+async def test_a_row_has_a_limit_in_bytes(log: JetStreamLog) -> None:
+    key, large = fresh(), Labelled(text="x" * 500_000, at=NOW)
+    with pytest.raises(Rejected, match="too-large"):
+        await log.append_row(key, 0, 0, [Link([large], context()) for _ in range(10)])
+    assert await log.newest(key) == 0
+
+
+async def test_a_full_log_says_nothing_of_what_was_sent_before(
+    log: JetStreamLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jetstream, "APPEND_SECONDS", 0.1)
+    answers: list[Exception] = [TimedOut()]
+
+    async def send(messages: object) -> None:
+        raise answers.pop() if answers else ApiError(503, jetstream.FULL, "maximum bytes exceeded")
+
+    monkeypatch.setattr(log, "_send", send)
+    with pytest.raises(Unclear):
+        await log.append([labelled(fresh())], context())
+    with pytest.raises(Rejected, match="log-full"):
+        await log.append([labelled(fresh())], context())
 
 
 async def test_whoever_hears_a_row_finds_no_gap_in_it(house: Embedded, log: JetStreamLog) -> None:

@@ -124,6 +124,22 @@ async def test_what_has_arrived_is_not_missed_because_a_later_grant_knows_more(
     assert await positions(ada, 1) == [2]
 
 
+async def test_what_only_somebody_knew_who_has_left_is_missed_all_the_same(
+    running: Running, peer: Peer, connect: Connect
+) -> None:
+    room = peer.room()
+    ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
+    await ada.ask("follow", channel=channel(room))
+    lost = peer.record(room, played(1))
+    await ben.ask("follow", channel=channel(room))
+    await ben.ask("unfollow", channel=channel(room))
+    followed = running.desk.channels._channels[channel(room)]
+
+    running.desk.channels._check_silence(followed, followed.epoch, lost)
+    assert followed.line.gap
+    assert await positions(ada, 1) == [1]
+
+
 async def test_leaving_while_a_channel_rests(
     running: Running, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

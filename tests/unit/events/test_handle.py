@@ -608,6 +608,55 @@ async def test_who_is_cancelled_on_the_way_to_the_log_takes_nobody_along(log: Tr
     assert await balance(log) == 7
 
 
+async def test_a_row_passes_over_nobody_who_came_earlier(log: TrickyLog) -> None:
+    aggregates = await opened(log, 0, 0)
+    tasks = await queued(log, aggregates, *deposits(4))
+    transfer = asyncio.create_task(aggregates.execute(Transfer(source="a", target="b", amount=5), by()))
+    await eventually(lambda: _waits_for(aggregates, A) == 5)
+    tasks += [asyncio.create_task(aggregates.execute(*command)) for command in deposits(6)]
+    await eventually(lambda: _waits_for(aggregates, A) == 11)
+    log.open.set()
+
+    with pytest.raises(Rejected, match="too-little"):
+        await transfer
+    await asyncio.gather(*tasks)
+
+
+@pytest.mark.parametrize("ended", ["unclear", "cancelled"])
+async def test_who_was_on_the_way_is_never_told_that_nothing_was_done(log: TrickyLog, ended: str) -> None:
+    """What was sent may get there yet, in front of all others; alone, the second one would have been refused."""
+    aggregates = await opened(log, 0)
+    paid, spent = (Deposit(account_id="a", amount=3), by("ana")), (Withdraw(account_id="a", amount=3), by("ben"))
+    tasks = await queued(log, aggregates, *deposits(1), paid, spent, *deposits(2))
+    log.rows_open.clear()
+    log.open.set()
+    await eventually(lambda: log.rows == [4])
+    if ended == "unclear":
+        log.unclear = [False]
+    else:
+        tasks[1].cancel()
+    log.rows_open.set()
+    _, first, second, *_ = await asyncio.gather(*map(_outcome, tasks), return_exceptions=True)
+
+    assert first == "timeout" if ended == "unclear" else isinstance(first, asyncio.CancelledError)
+    assert second == "timeout"
+
+
+async def test_who_finds_that_the_row_was_stored_has_added_facts(log: TrickyLog) -> None:
+    """Or what it did would not be counted."""
+    aggregates = await opened(log, 0)
+    tasks = await queued(log, aggregates, *deposits(8))
+    log.rows_open.clear()
+    log.open.set()
+    await eventually(lambda: log.rows == [7])
+    log.unclear = [True]
+    log.rows_open.set()
+    _, _, *others = await asyncio.gather(*map(_outcome, tasks))
+
+    assert all(isinstance(done, Done) and done.committed for done in others)
+    assert await balance(log) == 8
+
+
 ORDERS = st.one_of(
     st.builds(Deposit, account_id=st.just("a"), amount=st.integers(1, 3)),
     st.builds(Withdraw, account_id=st.just("a"), amount=st.integers(1, 3)),

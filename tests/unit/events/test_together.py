@@ -99,6 +99,20 @@ async def test_a_run_that_takes_long_keeps_nobody_else_waiting(monkeypatch: pyte
     assert await asyncio.gather(*first, *others) == [1, 2]
 
 
+@pytest.mark.parametrize("wrong", [asyncio.CancelledError(), [1]])
+async def test_nobody_waits_for_ever_for_a_run_that_ends_without_answers(wrong: BaseException | list[int]) -> None:
+    async def answer(about: str, questions: Sequence[str]) -> list[int]:
+        if isinstance(wrong, BaseException):
+            raise wrong
+        return wrong
+
+    tasks = asking(Together(answer), "one", "two")
+    done, waiting = await asyncio.wait(tasks, timeout=1)
+
+    assert not waiting
+    assert all(task.cancelled() or task.exception() for task in done)
+
+
 async def test_who_is_cancelled_takes_nobody_along() -> None:
     runs = Runs()
     runs.let.clear()

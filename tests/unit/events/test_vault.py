@@ -1,3 +1,4 @@
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 
@@ -201,3 +202,10 @@ async def test_a_batch_of_more_people_than_are_remembered_opens(
     vault = Vault(keys, MASTER)
     people = [Named(uid=str(n), name=str(n)) for n in range(10)]
     assert await vault.open(await vault.seal(people)) == people
+
+
+async def test_one_key_that_does_not_open_keeps_nobody_else_out(vault: Vault, keys: CountingKeys) -> None:
+    keys.kept["bad"] = bytes(60)
+    found = await asyncio.gather(*map(vault.know, ("ana", "bad", "ben")), return_exceptions=True)
+
+    assert [type(each).__name__ for each in found] == ["NoneType", "UnknownKey", "NoneType"]

@@ -19,7 +19,7 @@ from events.bus import TimedOut, Unavailable
 from events.contracts.erased import ERASED, Erased
 from events.decider import Decider, Pact
 from events.erasing import belongs, owner_of
-from events.lanes import QUEUE, Done, Lanes, Ride
+from events.lanes import QUEUE, Behind, Done, Lanes, Ride
 from events.log import Commit, Conflict, Hole, Link, Log, Unclear, Write
 from events.messages import Command, Context, Event, Key, Rejected, tag_of
 from events.vault import Vault
@@ -145,24 +145,19 @@ class Aggregates:
             context = msgspec.structs.replace(context, seen=seen)
         ride = None if type(command) in self._pacts else Ride(command, context, deadline, telemetry.traceparent())
         async with self._lanes.queue(keys, ride) as others:
-            if ride is not None and (done := await self._carried_out(keys[0], ride, others)):
+            if ride is None:
+                return await self._alone(command, context, keys, deadline)
+            if done := await self._carried_out(keys[0], ride, others):
                 return done
-            if time.monotonic() > deadline:
-                raise TimedOut(aggregate=str(keys[0])) if ride and ride.tried else Rejected("deadline-exceeded")
-            give_up = time.monotonic() + RACE_SECONDS
-            while time.monotonic() < give_up:
-                try:
-                    done = await self._attempt(command, context, keys)
-                except Conflict:
-                    telemetry.conflicts.labels(keys[0].aggregate).inc()
-                    await self._catch_up({key: self._cache[key] for key in keys if key in self._cache})
-                    continue
-                except Unclear as unclear:
-                    self._forget(keys)
-                    raise TimedOut(aggregate=str(unclear)) from unclear
-                if done is not None:
-                    return done
-        raise Rejected("busy", aggregate=keys[0].aggregate)
+            try:
+                done = await self._alone(command, context, keys, deadline)
+            except Rejected as refused:
+                if not ride.tried:
+                    raise
+                raise TimedOut(aggregate=str(keys[0])) from refused  # what was sent before may get there yet
+            if ride.tried and done.repeated:
+                return Done(done.sequence, repeated=True, committed=True)
+            return done
 
     async def state(self, key: Key) -> Any:
         """The aggregate's state, as new as the log."""
@@ -184,6 +179,25 @@ class Aggregates:
             self._erasing[owner] = now + busy_for
         own = [key for key in self._cache if key.aggregate in self._owned and belongs(key.id, owner)]
         self._forget([key for key in own if not self._lanes.waiting(key)])
+
+    async def _alone(self, command: Command, context: Context, keys: Sequence[Key], deadline: float) -> Done:
+        """Decide until it is either in the log or refused by what is there."""
+        if time.monotonic() > deadline:
+            raise Rejected("deadline-exceeded")
+        give_up = time.monotonic() + RACE_SECONDS
+        while time.monotonic() < give_up:
+            try:
+                done = await self._attempt(command, context, keys)
+            except Conflict:
+                telemetry.conflicts.labels(keys[0].aggregate).inc()
+                await self._catch_up({key: self._cache[key] for key in keys if key in self._cache})
+                continue
+            except Unclear as unclear:
+                self._forget(keys)
+                raise TimedOut(aggregate=str(unclear)) from unclear
+            if done is not None:
+                return done
+        raise Rejected("busy", aggregate=keys[0].aggregate)
 
     async def _attempt(self, command: Command, context: Context, keys: Sequence[Key]) -> Done | None:
         """One decision. None means that it was taken on an old state and nothing would have told: decide again."""
@@ -216,7 +230,7 @@ class Aggregates:
             # Not "nothing was carried out": the facts are in.
             raise TimedOut(aggregate=str(keys[0])) from away
 
-    async def _carried_out(self, key: Key, ride: Ride, others: Sequence[Ride]) -> Done | None:
+    async def _carried_out(self, key: Key, ride: Ride, others: Behind) -> Done | None:
         """Together with others, now or before its turn came; else it is to decide alone."""
         if ride.done is None:
             waiting = [other for other in others if other.done is None]
@@ -233,18 +247,20 @@ class Aggregates:
         rides, row = await self._row(key, loaded, waiting)
         if len(row) <= WORTH_IT:
             return
-        for ride in rides:
-            ride.tried = True
         try:
             sequences = await self._log.append_row(key, loaded.sequence, loaded.version, row)
         except Conflict:
             telemetry.conflicts.labels(key.aggregate).inc()
             await self._catch_up({key: loaded})
-        except Unclear as unclear:
-            self._forget((key,))
-            raise TimedOut(aggregate=str(key)) from unclear
         except Rejected:
             pass  # one of them is too large, say: that is told to whom it concerns
+        except BaseException as lost:
+            for ride in rides:
+                ride.tried = True
+            self._forget((key,))
+            if isinstance(lost, Unclear):
+                raise TimedOut(aggregate=str(key)) from lost
+            raise
         else:
             for ride, link, sequence in zip(rides, row, sequences, strict=True):
                 write = Write(key, loaded.sequence, loaded.version, link.events)

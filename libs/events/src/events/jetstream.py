@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from events.bus import ApiError, Bus, TimedOut, Unavailable, header_block
 from events.codec import ID, NEVER, Codec, headers_of
-from events.group import SEND_SECONDS, Group, Message, send_together
+from events.group import LARGEST_BYTES, SEND_SECONDS, Group, Message, send_together
 from events.log import Commit, Conflict, Hole, Link, Unclear, Write, writes_of
 from events.messages import AT, Context, Event, Key, Rejected
 from events.reader import Reader, Stored
@@ -29,6 +29,8 @@ LARGEST_COMMIT = 512 * 1024
 
 ROWS_AT_ONCE = 8
 """The server keeps 50 batches of a stream open, of all replicas together."""
+ROW_SECONDS = 1.0
+"""A row waits so long for those before it; its commands have deadlines, which nobody looks at any more."""
 
 NOT_FOUND = 10037
 WRONG_LAST = 10071
@@ -42,6 +44,8 @@ ORDERED = 8_192
 FULL = 10077
 STORED_BEFORE = 10201
 """A message of the batch has an id that the stream remembers."""
+UNCLEAR = 0
+"""No number of the server's: it did not answer."""
 MISUSE = frozenset({10054, 10060, 10070, 10097, 10174, 10177, 10193, 10199})
 """Errors that no retry mends: headers, batch limits, a stream that is not configured as declared."""
 
@@ -98,8 +102,17 @@ class JetStreamLog:
         messages = [self._message(write, link.context, link.trace) for write, link in zip(writes, row, strict=True)]
         for _, _, headers in messages[1:]:
             del headers[EXPECTED]  # of one subject, the server lets only the first one expect anything
-        async with self._rows:
+        if (size := sum(len(body) for _, body, _ in messages)) > LARGEST_BYTES:
+            raise Rejected("too-large", limit=LARGEST_BYTES, bytes=size)
+        try:
+            async with asyncio.timeout(ROW_SECONDS):
+                await self._rows.acquire()
+        except TimeoutError:
+            raise Rejected("busy", stream=self._stream) from None
+        try:
             return await self._settle(messages, key, lambda sent: self._outcome_of_row(key, expected, sent))
+        finally:
+            self._rows.release()
 
     async def _settle(
         self,
@@ -109,11 +122,14 @@ class JetStreamLog:
     ) -> tuple[int, ...]:
         """Send until it is clear what became of it."""
         deadline = asyncio.get_running_loop().time() + APPEND_SECONDS
-        wait = FIRST_WAIT
+        wait, sure = FIRST_WAIT, True
         while True:
             sent, code = await self._attempt(messages)
             if sent is not None:
                 return sent
+            if code == FULL and sure:
+                raise Rejected("log-full")
+            sure = sure and code != UNCLEAR  # else it may get there yet
             stored = await outcome(messages)
             if stored is not None:
                 return stored
@@ -172,17 +188,15 @@ class JetStreamLog:
         return self._subject(write.key), body, headers
 
     async def _attempt(self, messages: Sequence[Message]) -> tuple[tuple[int, ...] | None, int]:
-        """The sequences, or None and the server's number for why not; 0 if that is unclear."""
+        """The sequences, or None and the server's number for why not."""
         try:
             sent = await self._send(messages)
         except ApiError as error:
             if error.err_code in MISUSE:
                 raise
-            if error.err_code == FULL:
-                raise Rejected("log-full") from error
             return None, error.err_code
         except (Unavailable, TimedOut):
-            return None, 0
+            return None, UNCLEAR
         return sent, STORED_BEFORE
 
     async def _send(self, messages: Sequence[Message]) -> tuple[int, ...] | None:

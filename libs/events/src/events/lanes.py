@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import takewhile
 
 from msgspec import Struct
 
@@ -35,7 +36,7 @@ class Ride:
         self.trace = trace
         self.done: Done | None = None
         self.tried = False
-        """Whether it was sent to the log, and may be there although nobody was told."""
+        """Whether it was sent to the log, and nobody knows what became of it: it may be there, or get there yet."""
 
 
 class _Lane:
@@ -44,8 +45,21 @@ class _Lane:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.waiting = 0
-        self.rides: list[Ride] = []
-        """Of those whose turn has not come, carried out already or not."""
+        self.places: list[object] = []
+        """Those whose turn has not come, in order: rides, carried out already or not, and others that go alone."""
+
+
+class Behind:
+    """Those who wait in a lane, as of when they are looked at."""
+
+    def __init__(self, places: Sequence[object]) -> None:
+        self._places = places
+
+    def __iter__(self) -> Iterator[Ride]:
+        """The rides among them, up to the first one that goes alone: it came before those behind it."""
+        for place in takewhile(lambda place: isinstance(place, Ride), self._places):
+            assert isinstance(place, Ride)
+            yield place
 
 
 class Lanes:
@@ -59,31 +73,29 @@ class Lanes:
         return self._lanes[key].waiting if key in self._lanes else 0
 
     @asynccontextmanager
-    async def queue(self, keys: Sequence[Key], ride: Ride | None = None) -> AsyncIterator[Sequence[Ride]]:
+    async def queue(self, keys: Sequence[Key], ride: Ride | None = None) -> AsyncIterator["Behind"]:
         """Wait until nobody else here works on *keys*; taken in one order, so that nobody waits in a circle.
 
         Yields those who wait for the first of them behind *ride*.
         """
+        if self.waiting(keys[0]) >= QUEUE:
+            raise Rejected("busy", aggregate=keys[0].aggregate)
         ordered = sorted(set(keys))
         lanes = [self._lanes[key] for key in ordered]
-        if lanes[ordered.index(keys[0])].waiting >= QUEUE:
-            raise Rejected("busy", aggregate=keys[0].aggregate)
         for lane in lanes:
             lane.waiting += 1
         taken: list[_Lane] = []
-        rides = lanes[ordered.index(keys[0])].rides
-        if ride is not None:
-            rides.append(ride)
+        place = ride or object()
         try:
             for lane in lanes:
-                await lane.lock.acquire()
+                lane.places.append(place)
+                try:
+                    await lane.lock.acquire()
+                finally:
+                    lane.places.remove(place)
                 taken.append(lane)
-            if ride is not None:
-                rides.remove(ride)
-            yield rides
+            yield Behind(self._lanes[keys[0]].places)
         finally:
-            if ride in rides:
-                rides.remove(ride)
             for lane in taken:
                 lane.lock.release()
             for key, lane in zip(ordered, lanes, strict=True):

@@ -91,7 +91,8 @@ class Log(Protocol):
     async def append_row(self, key: Key, expected: int, version: int, row: Sequence[Link]) -> tuple[int, ...]:
         """Store commits of one aggregate that follow one another, all or none; return their sequences.
 
-        *expected* and *version* are those before the first. Otherwise as `append`.
+        *expected* and *version* are those before the first. Otherwise as `append`, and nothing is stored if they are
+        `Rejected`: each for itself may still find its way.
         """
 
     async def newest(self, key: Key) -> int:

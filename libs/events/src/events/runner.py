@@ -36,6 +36,8 @@ CROWD = 3
 """So many commits in one batch say that more are coming: then the next ones are let gather, for as long as the batch
 took."""
 LONGEST_GATHERING = 0.02
+BACKLOG = 200
+"""So many have waited for long: they are gathered already."""
 TIMER_SECONDS = 0.25
 NOWHERE = (-1, -1)
 """From where a notice starts after which every live query looks anew."""
@@ -50,6 +52,11 @@ TAKE = f"""
      where lease.holder = excluded.holder or lease.expires_at < now()
     returning true
 """
+
+
+def gathering(commits: int, took: float) -> float:
+    """Seconds in which the next batch gathers, after one of so many *commits* that took so long."""
+    return min(took, LONGEST_GATHERING) if CROWD <= commits < BACKLOG else 0.0
 
 
 class Source(Protocol):
@@ -241,8 +248,8 @@ class Runner:
                     self._note(applied, goes_on=not applied.anew)
             await self._announce()
             telemetry.projected.labels(self._service, source).inc(len(commits))
-            if len(commits) >= CROWD:
-                await asyncio.sleep(min(time.monotonic() - begun, LONGEST_GATHERING))
+            if pause := gathering(len(commits), time.monotonic() - begun):
+                await asyncio.sleep(pause)
 
     def _note(self, applied: Applied, *, goes_on: bool = True) -> None:
         """Rows that changed behind the position do not go on from the last notice."""

@@ -46,12 +46,17 @@ class Together(Generic[K, Q, A]):
         del self._waiting[about]
 
     async def _run(self, about: K, asked: "Sequence[tuple[Q, asyncio.Future[A]]]") -> None:
-        answers: Sequence[A | Exception]
+        told: Sequence[tuple[asyncio.Future[A], A | Exception]]
+        futures = [future for _, future in asked]
         try:
-            answers = await self._answer(about, [question for question, _ in asked])
+            told = list(zip(futures, await self._answer(about, [question for question, _ in asked]), strict=True))
         except Exception as error:  # noqa: BLE001  # whatever it is, it is told to whom it concerns
-            answers = [error] * len(asked)
-        for (_, future), answer in zip(asked, answers, strict=True):
+            told = [(future, error) for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+        for future, answer in told:
             if future.done():
                 continue  # who was cancelled waits no more
             if isinstance(answer, Exception):

@@ -116,6 +116,10 @@ def _is_personal(kind: Type) -> bool:
     return isinstance(kind, Metadata) and bool((kind.extra or {}).get(PERSONAL))
 
 
+class UnknownKey(ValueError):
+    """A person's key is wrapped with another master key, or damaged."""
+
+
 class Vault:
     """Seals and opens personal fields. The master key wraps the persons' keys and stays in the settings."""
 
@@ -153,9 +157,19 @@ class Vault:
         """Ask anew for a person's key the next time."""
         self._known.pop(uid, None)
 
-    async def _meet(self, about: str, uids: Sequence[str]) -> Sequence[None]:
-        await self._keys_of(set(uids))
+    async def _meet(self, about: str, uids: Sequence[str]) -> Sequence[Exception | None]:
+        try:
+            await self._keys_of(set(uids))
+        except UnknownKey:
+            return [await self._met(uid) for uid in uids]
         return [None] * len(uids)
+
+    async def _met(self, uid: str) -> UnknownKey | None:
+        try:
+            await self._keys_of({uid})
+        except UnknownKey as unknown:
+            return unknown
+        return None
 
     async def _keys_of(self, uids: set[str]) -> dict[str, AESGCM]:
         """Everybody's; made for who has none."""
@@ -189,7 +203,7 @@ class Vault:
         try:
             key = AESGCM(self._master.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], uid.encode()))
         except InvalidTag:
-            raise ValueError(
+            raise UnknownKey(
                 "a person's key does not open: MATINEE_MASTER_KEY is not the one it was wrapped with"
             ) from None
         self._known[uid] = (time.monotonic(), key)

@@ -375,7 +375,7 @@ class Channels:
     def _check_silence(self, channel: Channel, epoch: str, known: int) -> None:
         """That a later grant knows more again, as always while many come in, is nothing to wonder at."""
         lost = channel.epoch == epoch and channel.line.last < known
-        if lost and channel.line.behind and self._channels.get(channel.name) is channel:
+        if lost and self._channels.get(channel.name) is channel:
             self._suspect(channel)
 
     def _mend_soon(self, channel: Channel) -> None:

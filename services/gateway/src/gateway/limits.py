@@ -153,6 +153,11 @@ TABLE: tuple[Row, ...] = (
     Row("Reports of one person about one channel", "one a second", "a newer one replaces it"),
     Row("People who report within one second, per gateway", f"{REPORTERS:,}", "`rate-limited` with `retry_after`"),
     Row("Followers of a channel named to its service, per gateway", f"{SEEN:,}", "the others count once they report"),
+    Row(
+        "Wait of what many may hear a moment later, say `party.joined`",
+        f"none up to {HANDFUL} followers, {CROWD_SECONDS * 1000:.0f} ms from {CROWD} on, evenly between them",
+        "it is told together with what came meanwhile",
+    ),
     Row("Commits of a channel held while a gap is mended", f"{COMMITS_HELD:,}", "everybody starts from a fresh state"),
     Row("Queries re-run at once per gateway", str(RUNS_AT_ONCE), "the others wait their turn"),
     Row(

@@ -87,11 +87,6 @@ class Line:
         return self._started and self._held is not None
 
     @property
-    def behind(self) -> bool:
-        """A grant knew of commits that have not arrived here."""
-        return bool(self._ahead)
-
-    @property
     def known(self) -> int:
         """How far the log goes, by what has arrived here and by grants of those who are ahead."""
         return max((member.sent for member in self._ahead), default=self.last)

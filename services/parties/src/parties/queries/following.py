@@ -26,7 +26,9 @@ STANDINGS = """
     select uid, false as banned from member where party_id = $1 and uid = any($2::text[])
     union all
     select uid, true from ban where party_id = $1 and uid = any($2::text[])
+     order by banned
 """
+"""Whoever is both is banned: that comes last."""
 VOTES = "select uid, item from vote where party_id = $1 and uid = any($2::text[])"
 
 _encode = msgspec.json.Encoder().encode

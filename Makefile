@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check demo bench lock clean
+.PHONY: help run setup test check lint demo bench lock clean
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -17,15 +17,17 @@ run: .venv/.runtime ## Start everything on this machine; Ctrl-C stops it
 
 setup: .venv/.dev ## Make .venv with everything that tests and checks need
 
-test: check ## Everything: the checks, then every test with real servers
+test: lint ## Everything: the checks, then every test with real servers
 	@$(BIN)/pytest
 
-check: .venv/.dev ## Format, lint, types, import direction and unit tests, in seconds
+check: lint ## Format, lint, types, import direction and unit tests, in seconds
+	@$(BIN)/pytest --quiet --numprocesses auto tests/unit
+
+lint: .venv/.dev ## Format, lint, types and import direction
 	@$(BIN)/ruff format --check --quiet $(CHECKED)
 	@$(BIN)/ruff check --quiet $(CHECKED)
 	@$(BIN)/mypy $(CHECKED)
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest --quiet tests/unit
 
 demo: .venv/.runtime ## Two guests watch together, against a running `make run`
 	@$(BIN)/matinee demo

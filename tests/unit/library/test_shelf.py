@@ -129,6 +129,44 @@ class TestClearing:
         cleared.when(ClearHistory(), by=ANA).then()
         cleared.when(ClearHistory(), by=ANA, after=5).then(HistoryCleared(uid=ANA, at=NOW + timedelta(seconds=5)))
 
+    def test_told_late_spares_what_was_watched_since(self) -> None:
+        command = ClearHistory(at=BEFORE, op="phone-9")
+
+        shelf.when(command, by=ANA).then(HistoryCleared(uid=ANA, at=BEFORE, op="phone-9"))
+        shelf.given(HistoryCleared(uid=ANA, at=NOW)).when(command, by=ANA, after=5).then()
+        shelf.when(ClearHistory(at=NOW - timedelta(days=91)), by=ANA).then_rejected("too-old")
+
+
+WEEK = timedelta(days=7).total_seconds()
+
+
+class TestTellingAgain:
+    """What a device repeats after a week, since it never heard an answer, must not undo what was done since."""
+
+    @pytest.mark.parametrize("told", [{"op": "phone-9"}, {"at": BEFORE}, {"at": BEFORE, "op": "phone-9"}])
+    def test_clears_no_history_twice(self, told: dict[str, Any]) -> None:
+        (cleared,) = shelf.when(ClearHistory(**told), by=ANA).outcome()
+
+        again = ClearHistory(**told, sent_at=NOW + timedelta(days=7, seconds=2) if "at" in told else None)
+        shelf.given(cleared).when(again, by=ANA, after=WEEK).then()
+
+    @pytest.mark.parametrize("told", [{"op": "phone-9"}, {"at": BEFORE}])
+    def test_joins_nothing_that_was_split_since(self, told: dict[str, Any]) -> None:
+        (joining,) = shelf.when(JoinIds(works=(IMDB, TMDB), **told), by=ANA).outcome()
+
+        since = shelf.given(joining, split(TMDB))
+        since.when(JoinIds(works=(IMDB, TMDB), **told), by=ANA, after=WEEK).then()
+        since.when(JoinIds(works=(IMDB, TMDB), op="another"), by=ANA).then(
+            IdsJoined(uid=ANA, works=(IMDB, TMDB), at=NOW, op="another")
+        )
+
+    def test_splits_nothing_that_was_joined_since(self) -> None:
+        command = SplitIds(work=TMDB, op="phone-9")
+        (splitting,) = shelf.given(joined(IMDB, TMDB)).when(command, by=ANA).outcome()
+
+        shelf.given(joined(IMDB, TMDB), splitting, joined(IMDB, TMDB)).when(command, by=ANA, after=WEEK).then()
+        shelf.given(joined(IMDB, TMDB), splitting).when(command, by=ANA, after=WEEK).then()
+
 
 class TestMovingAList:
     three: ClassVar = (shelved("a", "a0"), shelved("b", "a1"), shelved("c", "a2"))

@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -20,6 +21,7 @@ from events.contracts.library import (
     ShelfCommand,
     ShelfEvent,
     SplitIds,
+    happened,
     works,
 )
 from events.cursor import instant
@@ -52,16 +54,18 @@ class Shelf(Struct, frozen=True):
 def decide(command: ShelfCommand, shelf: Shelf, context: Context) -> list[ShelfEvent]:
     if not context.actor:
         raise Rejected("not-signed-in")
+    if isinstance(command, MoveList):
+        return _move(command, shelf, context)
+    at, op = happened(context, command.at, command.sent_at).at, _operation(command)
+    if order.is_known(shelf.known, op):
+        return []
     match command:
         case JoinIds():
-            return _join(command, shelf, context)
+            return _join(command, op, shelf, context)
         case SplitIds():
-            return _split(command, shelf, context)
+            return _split(command, op, shelf, context)
         case ClearHistory():
-            cleared = HistoryCleared(uid=context.actor, at=context.now)
-            return [cleared] if instant(context.now) > shelf.cleared else []
-        case MoveList():
-            return _move(command, shelf, context)
+            return [HistoryCleared(uid=context.actor, at=at, op=op)] if instant(at) > shelf.cleared else []
         case _:
             assert_never(command)
 
@@ -69,18 +73,17 @@ def decide(command: ShelfCommand, shelf: Shelf, context: Context) -> list[ShelfE
 def evolve(shelf: Shelf, event: ShelfEvent) -> Shelf:
     match event:
         case HistoryCleared():
-            return replace(shelf, cleared=max(shelf.cleared, instant(event.at)))
+            return replace(_remembering(shelf, event), cleared=max(shelf.cleared, instant(event.at)))
         case IdsJoined():
             group = united(shelf, event.works)
             others = tuple(other for other in shelf.joined if other[0] not in group)
-            return replace(shelf, joined=(*others, group))
+            return replace(_remembering(shelf, event), joined=(*others, group))
         case IdsSplit():
             left = (tuple(work for work in group if work != event.work) for group in shelf.joined)
-            return replace(shelf, joined=tuple(group for group in left if len(group) > 1))
+            return replace(_remembering(shelf, event), joined=tuple(group for group in left if len(group) > 1))
         case ListShelved() | ListMoved():
             said = Told(event.at, event.op)
-            known = order.remembering(shelf.known, said.stamp)
-            return replace(_placed(shelf, event.list_id, said, event.order), known=known)
+            return _placed(_remembering(shelf, event), event.list_id, said, event.order)
         case ListUnshelved():
             return _placed(shelf, event.list_id, Told(event.at, ""), GONE)
         case _:
@@ -100,6 +103,12 @@ def shelving(
     found = order.room(row, len(row), 1) if wanted is None else order.Room([wanted], {})
     shelved = ListShelved(uid=uid, list_id=list_id, order=found.orders[0], at=said.at, op=said.op)
     return [shelved, *_pushed(shelf, uid, found, said, context)]
+
+
+def _remembering(shelf: Shelf, event: HistoryCleared | IdsJoined | IdsSplit | ListShelved | ListMoved) -> Shelf:
+    if not event.op:
+        return shelf
+    return replace(shelf, known=order.remembering(shelf.known, order.stamp(event.at, event.op)))
 
 
 def _placed(shelf: Shelf, list_id: str, said: Told, where: str) -> Shelf:
@@ -133,7 +142,15 @@ def _move(command: MoveList, shelf: Shelf, context: Context) -> list[ShelfEvent]
     return [moved, *_pushed(shelf, context.actor, found, said, context)]
 
 
-def _join(command: JoinIds, shelf: Shelf, context: Context) -> list[ShelfEvent]:
+def _operation(command: JoinIds | SplitIds | ClearHistory) -> str:
+    """The same for whatever a device tells twice, so that it undoes nothing that was done since; if the device gave no
+    id, by what it tells. Empty if it told no time either."""
+    if command.op is not None or command.at is None:
+        return command.op or ""
+    return order.digest(msgspec.json.encode(replace(command, sent_at=None)).decode())
+
+
+def _join(command: JoinIds, op: str, shelf: Shelf, context: Context) -> list[ShelfEvent]:
     """Ids that are joined already are silence, whichever of them comes first."""
     ids = tuple(dict.fromkeys(works.parse(work).work for work in command.works))
     group = united(shelf, ids)
@@ -143,14 +160,14 @@ def _join(command: JoinIds, shelf: Shelf, context: Context) -> list[ShelfEvent]:
         raise Rejected("too-many-ids", limit=JOINED)
     if len(shelf.joined) >= JOINS and not any(work in other for other in shelf.joined for work in ids):
         raise Rejected("too-many-joins", limit=JOINS)
-    return [IdsJoined(uid=context.actor, works=group, at=context.now)]
+    return [IdsJoined(uid=context.actor, works=group, at=context.now, op=op)]
 
 
-def _split(command: SplitIds, shelf: Shelf, context: Context) -> list[ShelfEvent]:
+def _split(command: SplitIds, op: str, shelf: Shelf, context: Context) -> list[ShelfEvent]:
     work = works.parse(command.work).work
     if len(shelf.group(work)) == 1:
         raise Rejected("not-joined", work=work)
-    return [IdsSplit(uid=context.actor, work=work, at=context.now)]
+    return [IdsSplit(uid=context.actor, work=work, at=context.now, op=op)]
 
 
 decider: Decider[ShelfCommand, Shelf, ShelfEvent] = Decider(Shelf(), decide, evolve)

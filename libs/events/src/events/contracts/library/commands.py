@@ -196,26 +196,29 @@ class _OfShelf(_Told, frozen=True, kw_only=True):
 
 
 class JoinIds(_OfShelf, frozen=True, kw_only=True):
-    """Say that several ids name one work: what was done under any of them is shown as one, under the first."""
+    """Say that several ids name one work: what was done under any of them is shown as one, under the first. Takes
+    effect when it arrives."""
 
     function: ClassVar[str] = "library.join_ids"
-    errors: ClassVar[tuple[str, ...]] = ("too-many-ids", "too-many-joins")
+    errors: ClassVar[tuple[str, ...]] = ("too-many-ids", "too-many-joins", "too-old")
     works: Annotated[tuple[Work, ...], Meta(min_length=2, max_length=10)]
 
 
 class SplitIds(_OfShelf, frozen=True, kw_only=True):
-    """Take a join back for one id: it names a work of its own again, with all that was done under it."""
+    """Take a join back for one id: it names a work of its own again, with all that was done under it. Takes effect
+    when it arrives."""
 
     function: ClassVar[str] = "library.split_ids"
-    errors: ClassVar[tuple[str, ...]] = ("not-joined",)
+    errors: ClassVar[tuple[str, ...]] = ("not-joined", "too-old")
     work: Work
 
 
 class ClearHistory(_OfShelf, frozen=True, kw_only=True):
-    """Take all plays up to now out of the history, and with them what they showed as watched. Watchlist, reactions and
-    lists stay."""
+    """Take all plays up to now, or up to when the device did this, out of the history, and with them what they showed
+    as watched. Watchlist, reactions and lists stay."""
 
     function: ClassVar[str] = "library.clear_history"
+    errors: ClassVar[tuple[str, ...]] = ("too-old",)
 
 
 class MoveList(_OfShelf, frozen=True, kw_only=True):

@@ -144,6 +144,8 @@ class HistoryCleared(Event, frozen=True, kw_only=True, tag="library.history-clea
 
     uid: str
     at: datetime
+    op: str = ""
+    """Of the device that did it, so that it does so once; empty if it has told none. The same below."""
 
 
 class IdsJoined(Event, frozen=True, kw_only=True, tag="library.ids-joined"):
@@ -152,6 +154,7 @@ class IdsJoined(Event, frozen=True, kw_only=True, tag="library.ids-joined"):
     uid: str
     works: tuple[str, ...]
     at: datetime
+    op: str = ""
 
 
 class IdsSplit(Event, frozen=True, kw_only=True, tag="library.ids-split"):
@@ -160,6 +163,7 @@ class IdsSplit(Event, frozen=True, kw_only=True, tag="library.ids-split"):
     uid: str
     work: str
     at: datetime
+    op: str = ""
 
 
 class ListShelved(Event, frozen=True, kw_only=True, tag="library.list-shelved"):

@@ -72,6 +72,33 @@ async def test_what_is_too_large_never_becomes_a_file(door: Uploads, inside: Upl
     assert await inside.about(upload) is None
 
 
+async def held(servers: Embedded, upload: str) -> int:
+    """Bytes that are kept of a file."""
+    bus = await Bus.connect(servers.nats_url("library"), "library")
+    try:
+        pieces = [(await bus.direct("UP_LIBRARY", {"last_by_subj": f"up.library.{upload}.{n}"})) for n in range(4)]
+    finally:
+        await bus.close()
+    return sum(len(found[0].data) for found in pieces if found)
+
+
+async def test_nothing_is_kept_of_what_is_too_large_or_breaks_off(door: Uploads, servers: Embedded) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield secrets.token_bytes(MIB)
+        raise ConnectionError
+
+    large, lost, whole = (secrets.token_hex(16) for _ in range(3))
+    with pytest.raises(Rejected, match="body-too-large"):
+        await door.send(large, "ana", parts(secrets.token_bytes(2 * MIB)), MIB)
+    with pytest.raises(ConnectionError):
+        await door.send(lost, "ana", broken(), 4 * MIB)
+    about = await door.send(whole, "ana", parts(secrets.token_bytes(MIB)), 4 * MIB)
+
+    assert [await held(servers, upload) for upload in (large, lost, whole)] == [0, 0, MIB]
+    await door.discard(whole, about.pieces)
+    assert await held(servers, whole) == 0
+
+
 async def test_half_of_one_file_and_half_of_another_are_no_file(door: Uploads, inside: Uploads) -> None:
     upload = secrets.token_hex(16)
     await door.send(upload, "ana", parts(b"a" * MIB), 4 * MIB)

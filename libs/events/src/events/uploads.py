@@ -45,19 +45,32 @@ class Uploads(NamedTuple):
     async def send(self, upload: str, owner: str, body: AsyncIterator[bytes], limit: int) -> About:
         """Store a file while it comes in, one piece after the other: who sends too fast waits.
 
-        Raise `Rejected`: `body-too-large` beyond *limit* bytes, `uploads-full`, `unavailable`, `timeout`.
+        Raise `Rejected`: `body-too-large` beyond *limit* bytes, `uploads-full`, `unavailable`, `timeout`. Whatever it
+        is, nothing of the file stays behind.
         """
         digest, size, pieces = hashlib.sha256(), 0, 0
-        async for piece in _pieces(body):
-            size += len(piece)
-            if size > limit:
-                raise Rejected("body-too-large", limit=limit)
-            digest.update(piece)
-            await self._store(upload, str(pieces), piece)
-            pieces += 1
-        about = About(owner, pieces, size, digest.hexdigest())
-        await self._store(upload, ABOUT, msgspec.json.encode(about))
+        try:
+            async for piece in _pieces(body):
+                size += len(piece)
+                if size > limit:
+                    raise Rejected("body-too-large", limit=limit)
+                digest.update(piece)
+                await self._store(upload, str(pieces), piece)
+                pieces += 1
+            about = About(owner, pieces, size, digest.hexdigest())
+            await self._store(upload, ABOUT, msgspec.json.encode(about))
+        except BaseException:
+            await self.discard(upload, pieces + 1)
+            raise
         return about
+
+    async def discard(self, upload: str, pieces: int) -> None:
+        """Empty the first *pieces* of a file, as far as that goes: who sends one may not purge it."""
+        for number in range(pieces):
+            try:
+                await self._store(upload, str(number), b"")
+            except Rejected:
+                return
 
     async def about(self, upload: str) -> About | None:
         """None if there is no such file, or it is not complete."""

@@ -5,6 +5,7 @@ import hashlib
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -34,6 +35,13 @@ log = structlog.get_logger("calls")
 _encoder = msgspec.json.Encoder()
 _answers = msgspec.json.Decoder(Answer)
 _grants = msgspec.json.Decoder(Grant)
+
+
+class Uploaded(NamedTuple):
+    """A file that waits for the command that names it."""
+
+    name: str
+    pieces: int
 
 
 class Calls:
@@ -70,14 +78,18 @@ class Calls:
 
     async def upload(
         self, who: Identity, function: Function, key: str | None, body: AsyncIterator[bytes], limit: int
-    ) -> str:
-        """Store a file for the function that is going to name it, while it comes in; the name that it got.
+    ) -> Uploaded:
+        """Store a file for the function that is going to name it, while it comes in.
 
-        With the same *key* it is the same name, and the file sent last.
+        With the same *key* it has the same name, and is the file sent last.
         """
         name = hashlib.sha256(f"upload {self._ids.command(who.uid, function.name, key)}".encode()).hexdigest()[:32]
-        await Uploads(self._bus, function.context).send(name, who.uid, body, limit)
-        return name
+        about = await Uploads(self._bus, function.context).send(name, who.uid, body, limit)
+        return Uploaded(name, about.pieces)
+
+    async def discard(self, function: Function, file: Uploaded) -> None:
+        """Let go of a file that *function* has not taken."""
+        await Uploads(self._bus, function.context).discard(file.name, file.pieces)
 
     async def query(self, who: Identity, function: Function, body: bytes | Raw, after: str | None = None) -> Answer:
         """Answer a query, at or after a position."""

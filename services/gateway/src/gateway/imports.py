@@ -52,9 +52,14 @@ class Imports:
         if (request.content_length or 0) > UPLOAD_BYTES:
             raise Rejected("body-too-large", limit=UPLOAD_BYTES)
         with self._seats.take(who.uid):
-            upload = await self._desk.calls.upload(who, self._function, key, _body(request), UPLOAD_BYTES)
-        wish = self._wish(request, upload)
-        return await self._desk.calls.command(who, self._function, wish, canonical(wish), key)
+            file = await self._desk.calls.upload(who, self._function, key, _body(request), UPLOAD_BYTES)
+        wish = self._wish(request, file.name)
+        try:
+            return await self._desk.calls.command(who, self._function, wish, canonical(wish), key)
+        except Rejected as refusal:
+            if refusal.code == "rate-limited":  # so there is no import that would take it away
+                await self._desk.calls.discard(self._function, file)
+            raise
 
     def _wish(self, request: web.Request, upload: str) -> StartImport:
         for name in request.query:

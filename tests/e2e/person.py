@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple
 import aiohttp
 from tests.e2e.client import Client, Frame, Refused
 from tests.system import System
-from tests.wait import eventually
 
 Door = Literal["socket", "http"]
 DOORS: tuple[Door, ...] = ("socket", "http")
@@ -61,15 +60,6 @@ class Person:
             cursor = page["cursor"]
             if cursor is None:
                 return found
-
-    async def profile(self) -> Any:
-        """Theirs, once the library was told what their token says: the gateway does so behind their back."""
-
-        async def told() -> Any:
-            profile = await self.see("library.profile")
-            return profile if profile["created_at"] else None
-
-        return await eventually(told)
 
     async def refused(self, fn: str, /, **args: Any) -> str:
         """The code that a call is refused with."""

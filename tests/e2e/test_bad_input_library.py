@@ -83,7 +83,7 @@ async def everything(somebody: Person) -> Any:
         },
         "lists": [await somebody.pages("library.list", list_id=each["list_id"]) for each in lists],
         "names": lists,
-        "profile": await somebody.profile(),
+        "profile": await somebody.see("library.profile"),
         "continue_watching": await somebody.see("library.continue_watching"),
     }
 

@@ -210,7 +210,7 @@ class TestFilmFanaticEpisodeProgress:
         assert len(numbers(await season.next())) == 5
 
     async def test_users_by_token_are_who_signed_in(self, ana: Person) -> None:
-        profile = await ana.profile()
+        profile = await ana.see("library.profile")
 
         assert some(profile, "uid", "display_name", "claimed_name") == (ana.user, "Ana", "Ana")
 
@@ -306,7 +306,6 @@ class TestCsnProgress:
         assert [item["work"] for item in shown["items"]] == ["content-1", "content-2"]
 
     async def test_preferences_each_on_its_own_and_live(self, ana: Person, stack: contextlib.AsyncExitStack) -> None:
-        await ana.profile()
         settings = await watched(await ana.device(stack), "library.profile")
 
         await ana.do("library.set_preferences", changes={"subtitles": "en", "player": {"speed": 1.25}})

@@ -105,3 +105,18 @@ async def test_only_the_newest_tokens_are_remembered(monkeypatch: pytest.MonkeyP
             arrivals.note(token, ADA, CLAIMS)
         await eventually(lambda: len(calls.sent) == 4)
         assert len(arrivals._seen) == 2
+
+
+async def test_of_who_was_erased_every_token_is_told_again_and_nobody_else_s() -> None:
+    calls = Calls()
+    async with arriving(calls) as arrivals:
+        tokens = {"one": ADA, "two": ADA, "three": ADA._replace(uid="ben")}
+        for token, who in tokens.items():
+            arrivals.note(token, who, CLAIMS)
+        await eventually(lambda: len(calls.sent) == 3)
+
+        arrivals.forget("ada")
+        for token, who in tokens.items():
+            arrivals.note(token, who, CLAIMS)
+
+        await eventually(lambda: [uid for uid, _ in calls.sent[3:]] == ["ada", "ada"])

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from events import schema
 from events.bus import ApiError, Bus, Msg
-from events.contracts.erased import Counts, Erased, erased_key
+from events.contracts.erased import FORGOTTEN, Counts, Erased, Forgotten, erased_key
 from events.definition import Service
 from events.erasing import Erasure, belongs
 from events.handle import Aggregates
@@ -41,8 +41,6 @@ ANSWER_SECONDS = 3.0
 """After so long a service says that it is still at it; whoever asked asks again."""
 ASK_SECONDS = 10.0
 LOOK_SECONDS = 0.5
-FORGOTTEN = "forgotten"
-"""Subject on which every replica hears who is being erased, and whose key was destroyed."""
 BUSY_SECONDS = 5.0
 """How long the commands of a person who is being erased are refused, unless it is said again."""
 
@@ -53,13 +51,6 @@ class Wish(Struct, frozen=True):
     uid: str
     erasure: str
     again: bool = False
-
-
-class Forgotten(Struct, frozen=True):
-    """Let go of what is remembered of a person, and of their key; for so long their commands are refused."""
-
-    uid: str
-    busy_for: float = 0.0
 
 
 class Pending(NamedTuple):
@@ -322,8 +313,8 @@ def _data(message: Mapping[str, Any]) -> bytes:
     return base64.b64decode(message.get("data", ""))
 
 
-async def forget_everywhere(bus: Bus, uid: str, busy_for: float = 0.0) -> None:
-    await bus.publish(FORGOTTEN, msgspec.json.encode(Forgotten(uid, busy_for)))
+async def forget_everywhere(bus: Bus, uid: str, busy_for: float = 0.0, *, destroyed: bool = False) -> None:
+    await bus.publish(FORGOTTEN, msgspec.json.encode(Forgotten(uid, busy_for, destroyed)))
 
 
 async def carry_out(place: Workplace, pending: Pending, services: Sequence[str]) -> Mapping[str, Counts]:
@@ -331,10 +322,10 @@ async def carry_out(place: Workplace, pending: Pending, services: Sequence[str])
     wish = Wish(pending.uid, pending.erasure)
     counts = {service: await _ask(place.bus, service, wish) for service in services}
     await place.vault.destroy(pending.uid)
-    await forget_everywhere(place.bus, pending.uid)
+    await forget_everywhere(place.bus, pending.uid, destroyed=True)
     for service in services:  # what the key that is gone has sealed meanwhile
         await _ask(place.bus, service, msgspec.structs.replace(wish, again=True))
-    await forget_everywhere(place.bus, pending.uid)
+    await forget_everywhere(place.bus, pending.uid, destroyed=True)
     return counts
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from events.contracts.erased import FORGOTTEN
 from ops.house import GATEWAY, OPERATOR, PRESENCE, SERVICES, Service
 
 
@@ -49,7 +50,7 @@ def of_service(service: Service) -> Permissions:
             *followed,
             *(_empties(service.uploads_stream) if service.uploads else ()),
             *(f"$JS.API.STREAM.MSG.DELETE.{stream}" for stream in _erasable(service)),
-            *(("erase.*", "forgotten") if service.erases else ()),
+            *(("erase.*", FORGOTTEN) if service.erases else ()),
         ),
         subscribe=(
             f"cmd.{name}.>",
@@ -59,7 +60,7 @@ def of_service(service: Service) -> Permissions:
             f"ambient.{name}.*",
             f"ping.{name}.>",
             f"erase.{name}",
-            "forgotten",
+            FORGOTTEN,
             _inbox(name),
         ),
         answers=True,
@@ -86,7 +87,7 @@ def of_gateway() -> Permissions:
             *_reads(f"KV_{PRESENCE}"),
             *(f"up.{service.name}.>" for service in SERVICES if service.uploads),
         ),
-        subscribe=("live.>", "changed.*", "cast.>", "ping.gateway.>", f"$KV.{PRESENCE}.>", _inbox(GATEWAY)),
+        subscribe=("live.>", "changed.*", "cast.>", "ping.gateway.>", f"$KV.{PRESENCE}.>", FORGOTTEN, _inbox(GATEWAY)),
     )
 
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from events.bus import Bus, Msg
+from events.contracts.erased import FORGOTTEN, Forgotten
 from events.contracts.library import SignIn
 from events.messages import Rejected
 from gateway import limits
@@ -36,9 +38,23 @@ class Arrivals:
     def __init__(self, calls: Calls, catalogue: Catalogue) -> None:
         self._calls = calls
         self._function = catalogue.unlisted[SignIn.function]
-        self._seen: OrderedDict[bytes, None] = OrderedDict()
-        """Digests: a token itself is worth stealing."""
+        self._seen: OrderedDict[bytes, str] = OrderedDict()
+        """Whose each is, by digest: a token itself is worth stealing."""
         self._waiting: asyncio.Queue[_Arrival] = asyncio.Queue(limits.SIGN_INS_WAITING)
+
+    async def start(self, bus: Bus) -> None:
+        """Hear of those who are erased. Of whom it is missed, a new token tells; or the same one after a restart."""
+        await bus.subscribe(FORGOTTEN, self._on_forgotten)
+
+    async def _on_forgotten(self, msg: Msg) -> None:
+        told = msgspec.json.decode(msg.data, type=Forgotten)
+        if told.destroyed:
+            self.forget(told.uid)
+
+    def forget(self, uid: str) -> None:
+        """What was told of a person is gone: the next use of any token of theirs tells it anew."""
+        for digest in [digest for digest, owner in self._seen.items() if owner == uid]:
+            del self._seen[digest]
 
     def note(self, token: str, who: Identity, claims: Claims) -> None:
         """Somebody uses a token. Never waits and never fails; with too much to tell, the next use tells it."""
@@ -48,7 +64,7 @@ class Arrivals:
             return
         if self._waiting.full():
             return
-        self._seen[digest] = None
+        self._seen[digest] = who.uid
         if len(self._seen) > limits.SIGN_INS_KEPT:
             self._seen.popitem(last=False)
         self._waiting.put_nowait(_Arrival(digest, who, claims))

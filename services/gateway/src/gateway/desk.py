@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from events.contracts.library import EraseMe, ShowErasure
 from gateway.arrivals import Arrivals
 from gateway.auth import Auth, Guests
 from gateway.calls import Calls
@@ -16,6 +17,9 @@ from gateway.reports import Reports
 from gateway.rights import Rights
 from gateway.settings import Settings
 from gateway.watches import Watches
+
+FAREWELLS = frozenset({EraseMe.function, ShowErasure.function})
+"""Who calls these with a token has not come back: nothing is told anew of somebody who looks whether they are gone."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,9 @@ class Desk:
     seats: Seats
     """For sockets and event streams alike."""
 
-    async def identify(self, token: str) -> Identity:
+    async def identify(self, token: str, function: str = "") -> Identity:
         """Who the token's bearer is. At its first use the library is told, later, what it says of them."""
         identity, claims = await self.auth.examine(token)
-        if claims is not None:
+        if claims is not None and function not in FAREWELLS:
             self.arrivals.note(token, identity, claims)
         return identity

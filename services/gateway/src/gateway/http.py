@@ -117,7 +117,7 @@ class Http:
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
         function = self._desk.catalogue.function(request.match_info["function"])
-        who = await self._who(request)
+        who = await self._who(request, function)
         body = await _json_body(request, getattr(function.type, "largest", 0))
         arguments = function.decode(body)
         with telemetry.span(f"http {function.name}", request.headers):
@@ -132,7 +132,7 @@ class Http:
 
     async def _fetch(self, request: web.Request) -> web.StreamResponse:
         function, query = self._asked(request)
-        who = await self._who(request)
+        who = await self._who(request, function)
         after = request.headers.get(AFTER)
         with telemetry.span(f"http {function.name}", request.headers):
             answer = await self._desk.calls.query(who, function, canonical(query), after)
@@ -155,7 +155,7 @@ class Http:
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         function, query = self._asked(request)
-        return await self._streams.handle(request, await self._who(request), function, query)
+        return await self._streams.handle(request, await self._who(request, function), function, query)
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
         return await self._exports.handle(request, await self._who(request))
@@ -188,11 +188,11 @@ class Http:
 
     # Who is asking.
 
-    async def _who(self, request: web.Request) -> Identity:
+    async def _who(self, request: web.Request, function: Function | None = None) -> Identity:
         scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         if not token or scheme.lower() != "bearer":
             raise Rejected("not-signed-in")
-        identity = await self._desk.identify(token.strip())
+        identity = await self._desk.identify(token.strip(), function.name if function else "")
         self._callers.take(identity.uid, self._desk.clock.now())
         return identity._replace(address=address_of(request, self._desk.settings.trusted_hops))
 

@@ -115,6 +115,7 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
         await health.start()
         await presences.start()
         await notices.start()
+        await arrivals.start(bus)
         sockets = Sockets(desk)
         runs = presences.run(), sockets.run(), reports.run(), arrivals.run()
         tasks = tuple(asyncio.create_task(run) for run in runs)

@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Annotated, ClassVar
 
-from msgspec import Meta, field
+from msgspec import Meta, Struct, field
 
 from events.messages import Command, Context, Event, Key
 
 ERASED = "erased"
 """The kind of aggregate that holds the erasures of one person in one context."""
+FORGOTTEN = "forgotten"
+"""Subject on which every replica and gateway hears who is being erased, and whose key was destroyed."""
 
 Uid = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 Counts = dict[str, int]
@@ -17,6 +19,15 @@ Counts = dict[str, int]
 
 def erased_key(uid: str) -> Key:
     return Key.of(ERASED, uid)
+
+
+class Forgotten(Struct, frozen=True):
+    """Let go of what is remembered of a person, and of their key; for so long their commands are refused."""
+
+    uid: str
+    busy_for: float = 0.0
+    destroyed: bool = False
+    """Their key is gone, and with it all that it sealed."""
 
 
 class Erased(Event, frozen=True, kw_only=True):

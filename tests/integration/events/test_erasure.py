@@ -343,6 +343,24 @@ async def test_when_the_key_is_destroyed_every_replica_forgets_it(
         await eventually(gone)
 
 
+async def test_who_was_cut_off_when_a_key_was_destroyed_forgets_it_all_the_same(
+    house: Embedded, one: Replica, uid: str
+) -> None:
+    await write(one, uid)
+    old = (await one.stores.log.read(Key.of("page", uid, "1")))[0].events
+    async with diary(house, "two") as two:
+        await two.stores.vault.open(old)
+        await one.stores.vault.destroy(uid)
+
+        two.stores.bus._client._transport.close()  # type: ignore[union-attr]  # as a network does
+
+        async def gone() -> bool:
+            (event,) = await two.stores.vault.open(old)
+            return isinstance(event, Written) and event.text == ""
+
+        await eventually(gone)
+
+
 async def test_no_other_service_may_destroy_a_key(house: Embedded) -> None:
     db = await asyncpg.connect(house.database_url("parties"), server_settings={"role": "parties_writer"})
     with pytest.raises(asyncpg.InsufficientPrivilegeError):

@@ -150,6 +150,47 @@ async def test_an_erasure_is_felt_by_a_vault_that_knew_the_key(
     assert [event.name for event in await vault.open(sealed)] == [""]
 
 
+async def test_who_came_back_is_named_by_a_vault_that_still_knew_the_old_key(
+    vault: Vault, keys: CountingKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (old,) = await vault.seal([ANA])
+    del keys.kept["ana"]
+    (new,) = await Vault(keys, MASTER).seal([ANA])
+    keys.asked.clear()
+
+    assert await vault.open([old]) == [ANA], "asked for a moment ago"
+    assert [event.name for event in await vault.open([new])] == [""]
+    assert keys.asked == []
+    monkeypatch.setattr(vaults, "SURE_FOR", 0.0)
+    assert await vault.open([old, new, BOB]) == [replace(ANA, name="", nick=""), ANA, replace(BOB, name="")]
+    assert keys.asked == [{"bob"}, {"ana"}]
+
+
+async def test_a_text_that_its_key_never_opens_is_not_asked_about_again_and_again(
+    vault: Vault, keys: CountingKeys
+) -> None:
+    (old,) = await vault.seal([ANA])
+    del keys.kept["ana"]
+    later = Vault(keys, MASTER)
+    await later.know("ana")
+    keys.asked.clear()
+
+    for _ in range(5):
+        assert await later.open([old]) == [replace(ANA, name="", nick="")]
+    assert keys.asked == []
+
+
+async def test_everybody_s_key_is_asked_for_anew_when_it_may_have_been_missed_that_one_was_destroyed(
+    vault: Vault, keys: CountingKeys
+) -> None:
+    sealed = await vault.seal([ANA, BOB])
+    del keys.kept["ana"]
+
+    vault.forget_everybody()
+
+    assert await vault.open(sealed) == [replace(ANA, name="", nick=""), BOB]
+
+
 async def test_another_master_key_is_said_so(vault: Vault, keys: CountingKeys) -> None:
     sealed = await vault.seal([ANA])
     with pytest.raises(ValueError, match="MATINEE_MASTER_KEY"):

@@ -115,6 +115,7 @@ async def stores(service: Service, settings: ServiceSettings) -> AsyncIterator[S
         )
         stack.callback(pool.terminate)
         vault = Vault(PostgresKeys(pool), key)
+        bus.on_reconnect(vault.forget_everybody)  # a destroyed key is told of once
         events_log = await _patiently(lambda: JetStreamLog.open(bus, service.name, service.codec))
         heartbeats = JetStreamTelemetry(bus, service.name, service.codec) if service.has_telemetry else None
         rebuild = Rebuild(service, settings.database_url, events_log, heartbeats, vault)

@@ -27,6 +27,8 @@ REMEMBERED = 10_000
 """Unwrapped keys kept in memory; the least recently used one goes first."""
 FRESH_FOR = 60.0
 """Seconds after which a key is asked for again, so that an erasure is felt everywhere within a minute."""
+SURE_FOR = 1.0
+"""A key that is older, and does not open a text, is asked for again at once: somebody was erased and came back."""
 
 ADD = """
     insert into vault.person_key (uid, wrapped)
@@ -146,7 +148,12 @@ class Vault:
         """The events with personal fields in clear, or empty where the key is gone. One query for all of them."""
         people = _people(events)
         keys = await self._find(people) if people else {}
-        return [_with(event, lambda text, place, uid: _open(keys.get(uid), text, place)) for event in events]
+        found, closed = _opened(events, keys)
+        if doubtful := {uid for uid in closed if self._is_old(uid)}:
+            for uid in doubtful:
+                self.forget(uid)
+            found, _ = _opened(events, {**keys, **dict.fromkeys(doubtful), **await self._find(doubtful)})
+        return found
 
     async def destroy(self, uid: str) -> None:
         """Nothing that was sealed for this person can be opened again. Other processes are told by `forget`."""
@@ -156,6 +163,14 @@ class Vault:
     def forget(self, uid: str) -> None:
         """Ask anew for a person's key the next time."""
         self._known.pop(uid, None)
+
+    def forget_everybody(self) -> None:
+        """Ask anew for all keys: it may have been missed that some were destroyed."""
+        self._known.clear()
+
+    def _is_old(self, uid: str) -> bool:
+        known = self._known.get(uid)
+        return known is not None and time.monotonic() - known[0] >= SURE_FOR
 
     async def _meet(self, about: str, uids: Sequence[str]) -> Sequence[Exception | None]:
         try:
@@ -222,6 +237,21 @@ def _people(events: Iterable[Event]) -> set[str]:
     }
 
 
+def _opened(events: Iterable[E], keys: Mapping[str, AESGCM | None]) -> tuple[list[E], set[str]]:
+    """The events in clear, and those whose key does not open all that is sealed for them."""
+    closed: set[str] = set()
+
+    def clear(text: str, place: bytes, uid: str) -> str:
+        try:
+            return _open(keys.get(uid), text, place)
+        except InvalidTag:
+            # The person was erased and came back: what the old key sealed stays closed.
+            closed.add(uid)
+            return ""
+
+    return [_with(event, clear) for event in events], closed
+
+
 def _with(event: E, change: Any) -> E:
     """A copy with each personal text replaced; bound to its place, so that sealed texts cannot be swapped around."""
     fields = personal_fields(type(event))
@@ -245,8 +275,4 @@ def _open(key: AESGCM | None, text: str, place: bytes) -> str:
     if key is None or not text.startswith(SEALED):
         return ""
     sealed = base64.urlsafe_b64decode(text.removeprefix(SEALED))
-    try:
-        return key.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place).decode()
-    except InvalidTag:
-        # The person was erased and came back: what the old key sealed stays closed.
-        return ""
+    return key.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place).decode()

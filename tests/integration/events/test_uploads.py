@@ -55,6 +55,26 @@ async def test_a_file_arrives_as_it_was_sent_and_can_be_purged(door: Uploads, in
         await fetched(inside, upload)
 
 
+async def test_of_what_was_purged_nothing_can_be_read_in_any_file_though_others_stand_beside_it(
+    door: Uploads, inside: Uploads, servers: Embedded
+) -> None:
+    before, upload, behind = (secrets.token_hex(16) for _ in range(3))
+    body = secrets.token_hex(16).encode() * 50_000
+    for name, owner, what in ((before, "ben", b"ben"), (upload, "ana", body), (behind, "ben", b"ben")):
+        await door.send(name, owner, parts(what), 4 * MIB)
+    assert readable(servers, body[:32])
+
+    await inside.purge(upload)
+
+    assert not readable(servers, body[:32])
+    assert [await fetched(inside, name) for name in (before, behind)] == [b"ben", b"ben"]
+
+
+def readable(servers: Embedded, text: bytes) -> bool:
+    """Whether any of JetStream's files has it."""
+    return any(text in path.read_bytes() for path in servers.folder.rglob("*.blk"))
+
+
 async def test_the_same_name_again_replaces_the_file(door: Uploads, inside: Uploads) -> None:
     upload = secrets.token_hex(16)
     await door.send(upload, "ana", parts(b"first" * 300_000), 4 * MIB)

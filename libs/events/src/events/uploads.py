@@ -4,6 +4,7 @@ Each piece has a subject of its own, so a file that is sent again under its name
 how many pieces there are and what all of them together hash to.
 """
 
+import contextlib
 import hashlib
 from collections.abc import AsyncIterator
 from typing import BinaryIO, NamedTuple
@@ -94,7 +95,17 @@ class Uploads(NamedTuple):
         return about
 
     async def purge(self, upload: str) -> None:
-        """Take a file away; nothing happens if there is none."""
+        """Take a file away; nothing happens if there is none.
+
+        Piece by piece: JetStream overwrites what it deletes so, while what it purges can be read in its files for long.
+        """
+        about = await self.about(upload)
+        for part in (*map(str, range(about.pieces if about is not None else 0)), ABOUT):
+            found = await self.bus.direct(self._stream, {"last_by_subj": self._subject(upload, part)})
+            with contextlib.suppress(ApiError):  # another replica was faster, or the next line takes it
+                for piece in found:
+                    sequence = int((piece.headers or {})["Nats-Sequence"])
+                    await self.bus.api(f"STREAM.MSG.DELETE.{self._stream}", {"seq": sequence})
         await self.bus.api(f"STREAM.PURGE.{self._stream}", {"filter": self._subject(upload, "*")})
 
     @property

@@ -63,6 +63,16 @@ async def test_what_was_chosen_stands_before_what_the_token_says(model: ReadMode
     assert (await shown(model, BOB)).display_name == "Bob"
 
 
+async def test_what_a_token_does_not_speak_of_stays(model: ReadModel, story: Recording) -> None:
+    story.tell(SignIn(name="Ana", picture="https://p.example/a", email="ana@mail.example"), by=ANA)
+    story.tell(SignIn(name="Ana Maria"), by=ANA)
+    await model.apply(story.commits)
+
+    found = await shown(model)
+    assert (found.claimed_name, found.claimed_picture) == ("Ana Maria", "https://p.example/a")
+    assert found.email == "ana@mail.example"
+
+
 async def test_an_empty_name_goes_back_to_the_token(model: ReadModel, story: Recording) -> None:
     story.tell(SignIn(name="Ana"), by=ANA)
     story.tell(EditProfile(display_name="Anna", avatar="cat"), by=ANA)

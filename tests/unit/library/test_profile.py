@@ -35,7 +35,9 @@ profile = spec(decider(RULES))
 
 def claimed(name: str = "Ana", picture: str = "", email: str = "", at: Any = NOW) -> ProfileClaimed:
     digest = RULES.digest(ANA, "claims", name, picture, email)
-    return ProfileClaimed(uid=ANA, name=name, picture=picture, email=email, digest=digest, at=at)
+    told = {"name": name, "picture": picture, "email": email}
+    digests = tuple(RULES.digest(ANA, f"claimed {field}", text) if text else "" for field, text in told.items())
+    return ProfileClaimed(uid=ANA, **told, digest=digest, digests=digests, at=at)  # type: ignore[arg-type]
 
 
 def edited(name: str | None = None, avatar: str | None = None, at: Any = NOW, op: str = OP) -> ProfileEdited:
@@ -80,6 +82,19 @@ class TestSigningIn:
         profile.given(claimed()).when(SignIn(name="Ana", email="a@b.example"), by=ANA, after=5).then(
             claimed("Ana", email="a@b.example", at=NOW + timedelta(seconds=5))
         )
+
+    def test_with_less_is_silence_and_so_is_going_on_like_this_in_turn(self) -> None:
+        told = (claimed("Ana", email="a@b.example"),)
+
+        profile.given(*told).when(SignIn(name="Ana"), by=ANA).then()
+        profile.given(*told, claimed("Anna")).when(SignIn(email="a@b.example"), by=ANA).then()
+        profile.given(*told, claimed("Anna")).when(SignIn(name="Ana"), by=ANA).then(claimed("Ana"))
+
+    def test_is_told_once_more_of_what_was_stored_without_digests(self) -> None:
+        before = msgspec.structs.replace(claimed("Ana"), digests=("", "", ""))
+
+        profile.given(before).when(SignIn(name="Ana"), by=ANA).then(claimed("Ana"))
+        profile.given(before, claimed("Ana")).when(SignIn(name="Ana"), by=ANA).then()
 
     def test_keeps_apart_what_is_a_name_and_what_a_picture(self) -> None:
         assert profile.given(claimed("ab", "c")).when(SignIn(name="a", picture="bc"), by=ANA).outcome()

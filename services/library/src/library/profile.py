@@ -53,8 +53,8 @@ class Told(Struct, frozen=True, array_like=True, order=True):
 class Profile(Struct, frozen=True):
     """What decides about somebody's profile."""
 
-    claims: str = ""
-    """Digest of what the token said last; empty before the first sign-in."""
+    claimed: tuple[str, str, str] = ("", "", "")
+    """Digests of the name, picture and address that tokens said last; empty for what none has spoken of."""
     claimed_at: datetime | None = None
     """Of the first one."""
     display_name: Told = Told()
@@ -100,16 +100,25 @@ def _decide(command: ProfileCommand, state: Profile, context: Context, rules: Ru
 
 
 def _sign_in(command: SignIn, state: Profile, context: Context, rules: Rules) -> Iterator[ProfileEvent]:
-    digest = rules.digest(context.actor, "claims", command.name, command.picture, command.email)
-    if digest != state.claims:
+    """Of two apps one may ask for an address and the other not: what a token does not speak of it does not deny."""
+    digests = _of_claims(command, context.actor, rules)
+    if state.claimed_at is None or any(new and new != old for new, old in zip(digests, state.claimed, strict=True)):
         yield ProfileClaimed(
             uid=context.actor,
             name=command.name,
             picture=command.picture,
             email=command.email,
-            digest=digest,
+            digest=rules.digest(context.actor, "claims", command.name, command.picture, command.email),
+            digests=digests,
             at=context.now,
         )
+
+
+def _of_claims(command: SignIn, uid: str, rules: Rules) -> tuple[str, str, str]:
+    def digest(field: str, text: str) -> str:
+        return rules.digest(uid, f"claimed {field}", text) if text else ""
+
+    return digest("name", command.name), digest("picture", command.picture), digest("email", command.email)
 
 
 def _edit(command: EditProfile, state: Profile, wish: _Wish, rules: Rules) -> Iterator[ProfileEvent]:
@@ -207,7 +216,9 @@ def _size(shown: Mapping[str, str]) -> int:
 def evolve(state: Profile, event: ProfileEvent) -> Profile:
     match event:
         case ProfileClaimed():
-            return replace(state, claims=event.digest, claimed_at=state.claimed_at or event.at)
+            (name, picture, email), known = event.digests, state.claimed
+            claimed = name or known[0], picture or known[1], email or known[2]
+            return replace(state, claimed=claimed, claimed_at=state.claimed_at or event.at)
         case ProfileEdited():
             return replace(
                 state,

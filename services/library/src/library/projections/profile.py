@@ -58,7 +58,9 @@ class Row(Struct):
         """Carry the row on by one event; the merge that follows *before*."""
         after = evolve(before, event)
         if isinstance(event, ProfileClaimed):
-            self.claimed_name, self.claimed_picture, self.email = event.name, event.picture, event.email
+            self.claimed_name = event.name or self.claimed_name
+            self.claimed_picture = event.picture or self.claimed_picture
+            self.email = event.email or self.email
         if isinstance(event, ProfileEdited) and after.display_name != before.display_name:
             self.display_name = event.display_name or ""
         if isinstance(event, ProfileEdited) and after.avatar != before.avatar:

@@ -460,7 +460,7 @@ class _OfProfile(_Told, frozen=True, kw_only=True):
 
 
 class SignIn(Command, frozen=True, kw_only=True):
-    """Tell what a token says of its bearer. Gateways do, at each first use of one."""
+    """Tell what a token says of its bearer. Gateways do, at each first use of one. What is empty stays as it was."""
 
     function: ClassVar[str] = "library.sign_in"
     unlisted: ClassVar[bool] = True

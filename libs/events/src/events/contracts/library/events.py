@@ -310,7 +310,8 @@ class AddonRemoved(Event, frozen=True, kw_only=True, tag="library.addon-removed"
 
 
 class ProfileClaimed(Event, frozen=True, kw_only=True, tag="library.profile-claimed"):
-    """What a token says of its bearer, at the first sign-in and whenever it says something else."""
+    """What a token says of its bearer, at the first sign-in and whenever one says something else; what is empty it does
+    not speak of."""
 
     uid: str
     name: Personal[str]
@@ -319,6 +320,8 @@ class ProfileClaimed(Event, frozen=True, kw_only=True, tag="library.profile-clai
     digest: str
     """Of the three, keyed."""
     at: datetime
+    digests: tuple[str, str, str] = ("", "", "")
+    """Of each, keyed; empty for what it does not speak of, and in what was stored before."""
 
 
 class ProfileEdited(Event, frozen=True, kw_only=True, tag="library.profile-edited"):

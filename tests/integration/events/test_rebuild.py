@@ -139,6 +139,21 @@ async def test_a_rebuild_that_was_interrupted_is_gone_on_with(
         assert await client.balance(id, last.position) == 5
 
 
+async def test_how_much_is_in_new_tables_is_known_before_the_first_query(
+    house: Embedded, client: Client, id: str, tmp_path: Path
+) -> None:
+    later = with_tables(tmp_path, f"create table extra_{id} (id text);")
+    async with serving(house):
+        await client.call(Open(account_id=id))
+    async with serving(house, service=later) as after:
+        db = await asyncpg.connect(house.database_url(NAME), server_settings={"role": f"{NAME}_reader"})
+        counted = await db.fetchval(
+            "select reltuples from pg_class where oid = $1::regclass", f"{after.models.schema}.account"
+        )
+        await db.close()
+    assert counted >= 1
+
+
 async def test_nobody_who_asks_notices_a_switch(house: Embedded, client: Client) -> None:
     async with (
         serving(house) as one,

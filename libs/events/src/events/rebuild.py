@@ -108,6 +108,16 @@ class Rebuild:
                         break
         return at
 
+    async def finish(self, name: str) -> Reached:
+        """Count what is in schema *name*, so that its first queries are planned for it, and catch up once more.
+
+        The server counts by itself as well, but minutes later.
+        """
+        async with self._owner() as owner:
+            for table, _ in await schema.tables(owner, name):
+                await owner.execute(f"analyze {schema.checked(name)}.{table}")
+        return await self.fill(name)
+
     async def switch(self, name: str) -> str | None:
         """Point queries and runners at *name*; return the schema that was current."""
         async with self._owner() as owner, owner.transaction():
@@ -182,7 +192,8 @@ class Rebuild:
                 return current
             await self.create(name)
             try:
-                await self.fill(name)
+                if any((await self.fill(name)).values()):
+                    await self.finish(name)
             except Fenced:
                 # Another replica fills it, too, or uses it by now: look again, and go on from where it is.
                 await asyncio.sleep(TOGETHER_SECONDS)

@@ -40,7 +40,8 @@ async def _replay(name: str, data: Path, as_json: bool) -> None:
         await rebuild.create(schema)
         try:
             with bars(quiet=as_json) as bar:
-                reached = await rebuild.fill(schema, bar.show)
+                await rebuild.fill(schema, bar.show)
+            reached = await rebuild.finish(schema)
         except BaseException:
             await rebuild.drop(schema)
             raise

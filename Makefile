@@ -7,6 +7,7 @@ PROJECTS := libs/events libs/ops services/gateway services/parties services/libr
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-annotate --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+ALONE := tests/browser tests/faults tests/integration/test_bench.py
 CHECKED := libs services tests $(wildcard bench)
 
 help: ## Show what can be asked for
@@ -18,7 +19,10 @@ run: .venv/.runtime ## Start everything on this machine; Ctrl-C stops it
 setup: .venv/.dev ## Make .venv with everything that tests and checks need
 
 test: lint ## Everything: the checks, then every test with real servers
-	@$(BIN)/pytest
+	@ended=0; \
+	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ALONE:%=--ignore=%) || ended=1; \
+	$(BIN)/pytest $(ALONE) || ended=1; \
+	exit $$ended
 
 check: lint ## Format, lint, types, import direction and unit tests, in seconds
 	@$(BIN)/pytest --quiet --numprocesses auto tests/unit

@@ -3,7 +3,7 @@
 And they say the same as all that happened, folded in memory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -40,7 +40,8 @@ from events.contracts.library import (
     slot,
 )
 from events.log import Commit
-from library.projections.groups import Groups, regrouped
+from library.joins import Group, Layers, shown
+from library.projections.groups import regrouped
 from library.queries import QUERIES
 from library.title.summary import Summary, summary
 
@@ -203,20 +204,21 @@ async def test_the_rows_say_what_follows_from_all_that_happened(model: ReadModel
                 )
 
 
-def shelf_of(story: Story, uid: str) -> tuple[Groups, frozenset[str], datetime | None]:
-    groups: Groups = {}
+def shelf_of(story: Story, uid: str) -> tuple[Mapping[str, Group], frozenset[str], datetime | None]:
+    layers = Layers()
     undone, cleared = set[str](), None
     for commit in story.commits:
         for event in commit.events:
             if getattr(event, "uid", "") != uid:
                 continue
             if isinstance(event, IdsJoined | IdsSplit):
-                groups = regrouped(groups, event)
+                layers = regrouped(layers, event)
             elif isinstance(event, ImportUndone):
+                layers = regrouped(layers, event)
                 undone.add(event.import_id)
             elif isinstance(event, HistoryCleared):
                 cleared = event.at
-    return groups, frozenset(undone), cleared
+    return shown(layers), frozenset(undone), cleared
 
 
 def of(commit: Commit, uid: str, work: str) -> bool:

@@ -25,9 +25,11 @@ from events.contracts.library import (
     Descriptor,
     FlagAddon,
     ImportAddons,
+    ImportUndone,
     InstallAddon,
     MoveAddon,
     RemoveAddon,
+    TakeInAddons,
 )
 from events.messages import Context, Rejected, arguments
 from events.testing import NOW, spec
@@ -558,3 +560,52 @@ def test_arguments_of_the_wrong_kind_are_named(kind: type[Any], args: dict[str, 
 
     assert refusal.value.code == "invalid-argument"
     assert refusal.value.details["field"].replace("[...]", "[0]") == field
+
+
+def taking_in(*names: str, source: str = "i1", **more: Any) -> TakeInAddons:
+    found = tuple(Descriptor(transport_url=url(name), manifest=more.get("manifest", raw())) for name in names)
+    return TakeInAddons(uid=ANA, addons=found, source=source, at=NOW)
+
+
+def taken_in(name: str, order: str, source: str = "i1") -> AddonInstalled:
+    return installed(name, order, at=NOW, op=source, source=source)
+
+
+UNDONE = ImportUndone(uid=ANA, import_id="i1", at=NOW)
+
+
+class TestWhatAnImportBrings:
+    def test_is_installed_behind_the_others_until_it_is_undone(self) -> None:
+        own = installed("films", "a0")
+        addons.given(own).when(taking_in("b", "c"), by="system:library").then(taken_in("b", "a1"), taken_in("c", "a2"))
+
+        after = addons.given(own, taken_in("b", "a1"), UNDONE).state()
+        assert after.row() == addons.given(own).state().row()
+        assert after.known == addons.given(own).state().known
+        assert [id for id, _ in addons.given(own, taken_in("b", "a1")).state().row()] == [id_of("films"), id_of("b")]
+
+    def test_again_says_nothing_new_even_if_it_was_removed_since(self) -> None:
+        gone = AddonRemoved(uid=ANA, addon_id=id_of("b"), at=NOW + timedelta(hours=1), op="r")
+        for events in ([taken_in("b", "a0")], [taken_in("b", "a0"), gone], [taken_in("b", "a0"), UNDONE]):
+            addons.given(*events).when(taking_in("b"), by="system:library").then()
+
+    def test_leaves_alone_what_is_there(self) -> None:
+        other = taking_in("films", manifest=raw(version="2.0.0"))
+        addons.given(installed("films", "a0")).when(other, by="system:library").then()
+
+    def test_comes_again_with_a_later_import(self) -> None:
+        before = addons.given(taken_in("b", "a0"), UNDONE)
+        before.when(taking_in("b", source="i2"), by="system:library").then(taken_in("b", "a0", source="i2"))
+        before.when(RemoveAddon(addon_id=id_of("b")), by=ANA).then_rejected("no-such-addon")
+
+    def test_becomes_the_persons_own_if_they_install_it(self) -> None:
+        events = addons.given(taken_in("b", "a0")).when(install("b"), by=ANA, after=5).outcome()
+
+        state = decider(RULES).fold([taken_in("b", "a0"), *events, UNDONE])
+        assert [id for id, _ in state.row()] == [id_of("b")]
+        again = addons.given(taken_in("b", "a0"), *events)
+        again.when(install("b", op="other"), by=ANA, after=9).then()
+
+    def test_has_the_same_limit(self) -> None:
+        many = addons.given(*(installed(f"x{n}", f"b{n:03}") for n in range(ADDONS)))
+        many.when(taking_in("b"), by="system:library").then_rejected("too-many-addons", limit=ADDONS)

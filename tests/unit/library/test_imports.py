@@ -21,10 +21,13 @@ from events.contracts.library import (
     Skipped,
     StartImport,
     UndoImport,
+    addons_key,
     import_key,
+    shelf_key,
 )
 from events.messages import Context, Rejected, arguments
 from events.testing import NOW, spec
+from library.decider import PACTS, deciders
 from library.imports import Plan, decider
 
 ANA, ID, UPLOAD = "ana", "c0mmand0c0mmand0", "0123456789abcdef" * 2
@@ -50,7 +53,7 @@ CONFIRMED = ImportConfirmed(uid=ANA, import_id=ID, at=NOW)
 APPLIED = ImportApplied(uid=ANA, import_id=ID, counts=COUNTS, at=NOW)
 FAILED = ImportFailed(uid=ANA, import_id=ID, code="not-json", at=NOW, details={"line": 3})
 UNDONE = ImportUndone(uid=ANA, import_id=ID, at=NOW)
-FINISH = FinishImport(uid=ANA, import_id=ID)
+FINISH = FinishImport(uid=ANA, import_id=ID, counts=COUNTS)
 FAIL = FailImport(uid=ANA, import_id=ID, code="not-json", details={"line": 3})
 START = StartImport(upload=UPLOAD, format="trakt")
 CONFIRM, UNDO = ConfirmImport(import_id=ID), UndoImport(import_id=ID)
@@ -119,6 +122,26 @@ def test_undo_is_one_event_and_twice_is_once() -> None:
     import_.given(*TAKEN_BACK).when(UNDO, by=ANA).then()
 
 
+def test_undo_is_told_wherever_something_of_the_import_is_known() -> None:
+    context = Context(actor=ANA, now=NOW, command_id="c")
+    initial = {key: deciders()[key.aggregate].initial for key in UNDO.keys(context)}
+
+    def undo(*events: ImportEvent) -> Any:
+        states = {**initial, import_key(ANA, ID): import_.given(*events).state()}
+        return {key: told for key, told in PACTS[UndoImport].decide(UNDO, states, context).items() if told}
+
+    assert undo(*DONE) == {import_key(ANA, ID): [UNDONE], addons_key(ANA): [UNDONE], shelf_key(ANA): [UNDONE]}
+    assert undo(*TRIED) == {import_key(ANA, ID): [UNDONE]}, "which has brought nothing"
+    assert undo(*TAKEN_BACK) == {}
+
+
+def test_the_end_tells_what_was_really_done() -> None:
+    counts, skipped = Counts(total=3, added=1, skipped=2), (Skipped(2, "Naruto", "too-large"),)
+    finish = FinishImport(uid=ANA, import_id=ID, counts=counts, reasons={"too-large": 1}, skipped=skipped)
+    applied = ImportApplied(uid=ANA, import_id=ID, counts=counts, at=NOW, reasons={"too-large": 1}, skipped=skipped)
+    import_.given(*APPLYING).when(finish, by="system:library").then(applied)
+
+
 def test_what_is_under_way_cannot_be_undone_and_what_waits_is_given_up() -> None:
     for events in (READING, APPLYING, (*STOPPED, CONFIRMED)):
         import_.given(*events).when(UNDO, by=ANA).then_rejected("import-under-way")
@@ -135,7 +158,8 @@ def test_an_unknown_import_and_nobody() -> None:
 
 def test_somebody_elses_import_is_another_aggregate() -> None:
     context = Context(actor="bob", now=NOW, command_id="c")
-    assert UNDO.keys(context) == CONFIRM.keys(context) == (import_key("bob", ID),)
+    assert UNDO.keys(context)[:1] == CONFIRM.keys(context) == (import_key("bob", ID),)
+    assert set(UNDO.keys(context)[1:]) == {addons_key("bob"), shelf_key("bob")}
     assert FINISH.keys(context) == (import_key(ANA, ID),)
 
 

@@ -16,6 +16,7 @@ from events.contracts.library import (
     CreateList,
     DeleteList,
     Entry,
+    ImportUndone,
     ListCreated,
     ListDeleted,
     ListEvent,
@@ -27,6 +28,7 @@ from events.contracts.library import (
     ListShelved,
     ListUnshelved,
     MoveInList,
+    MoveList,
     RemoveFromList,
     RenameList,
     TakeInList,
@@ -91,7 +93,10 @@ class Home:
     def tell(self, command: Command, by: str = ANA, after: float = 1.0) -> list[Event]:
         self.now += timedelta(seconds=after)
         context = Context(actor=by, now=self.now, command_id=f"{len(self.told):016}c0mmand")
-        states = {key: self.states.get(key, self.rules[key.aggregate].initial) for key in command.keys(context)}
+        context = msgspec.structs.replace(
+            context, seen={key.aggregate: self._state(key) for key in command.looks_at(context)}
+        )
+        states = {key: self._state(key) for key in command.keys(context)}
         if type(command) in PACTS:
             decided = PACTS[type(command)].decide(command, states, context)
         else:
@@ -103,6 +108,15 @@ class Home:
         events = [event for events in decided.values() for event in events]
         self.told += events
         return events
+
+    def _state(self, key: Key) -> Any:
+        return self.states.get(key, self.rules[key.aggregate].initial)
+
+    def undo(self, source: str) -> None:
+        """As an import that is undone."""
+        key = shelf_key(ANA)
+        undone = ImportUndone(uid=ANA, import_id=source, at=self.now)
+        self.states[key] = shelf.decider.fold([undone], self._state(key))
 
     def refused(self, command: Command, by: str = ANA) -> str:
         before = dict(self.states)
@@ -463,6 +477,71 @@ class TestTakingIn:
             home.tell(CreateList(name="Noir", list_id=f"n{n}"))
         other = msgspec.structs.replace(self.taken, list_id="other")
         assert home.refused(other, by="system:library") == "too-many-lists"
+
+
+class TestUndoneImports:
+    taken = TestTakingIn.taken
+
+    def test_their_lists_are_not_there(self, home: Home) -> None:
+        home.tell(CreateList(name="Own", list_id="own"))
+        home.tell(self.taken, by="system:library")
+        home.undo("i1")
+
+        assert home.shelf() == ["own"]
+        for command in (RenameList(list_id=L, name="Noir"), add(C), move(A), remove(A), DeleteList(list_id=L)):
+            assert home.refused(command) == "no-such-list"
+        assert home.refused(MoveList(list_id=L)) == "no-such-list"
+        assert home.tell(self.taken, by="system:library") == [], "of one that is undone, nothing comes late"
+
+    def test_they_take_no_place_among_the_two_hundred(self, home: Home) -> None:
+        home.tell(self.taken, by="system:library")
+        for n in range(LISTS - 1):
+            home.tell(CreateList(name="Noir", list_id=f"n{n}"))
+        assert home.refused(CreateList(name="Noir", list_id="more")) == "too-many-lists"
+        home.undo("i1")
+
+        home.tell(CreateList(name="Noir", list_id="more"))
+
+    def test_nor_on_a_list(self, home: Home) -> None:
+        home.tell(CreateList(name="Own", list_id=L))
+        many = tuple(Entry(work=f"x{n}") for n in range(LIST_ITEMS))
+        home.tell(msgspec.structs.replace(self.taken, items=many), by="system:library")
+        assert home.refused(add(A)) == "list-full"
+        home.undo("i1")
+
+        home.tell(add(A, op="p"))
+        assert home.refused(move("x7")) == "no-such-item"
+
+    def test_nor_an_id(self, home: Home) -> None:
+        home.tell(self.taken, by="system:library")
+        assert home.refused(CreateList(name="Mine", list_id=L)) == "list-exists"
+        home.undo("i1")
+
+        (created, named, *_) = home.tell(CreateList(name="Mine", list_id=L))
+        assert isinstance(created, ListCreated)
+        assert isinstance(named, ListRenamed), "what shows lists knows the name of before"
+        home.tell(add(C))
+        assert shown(home.state().counting({"i1"})) == [C]
+
+    def test_a_list_that_another_import_has_brought_as_well_stays(self, home: Home) -> None:
+        home.tell(self.taken, by="system:library")
+        home.tell(msgspec.structs.replace(self.taken, source="i2"), by="system:library")
+        home.undo("i1")
+        assert home.shelf() == [L]
+        home.undo("i2")
+        assert home.shelf() == []
+
+        home.tell(msgspec.structs.replace(self.taken, source="i3"), by="system:library")
+        assert home.shelf() == [L]
+
+    def test_and_so_does_the_persons_own(self, home: Home) -> None:
+        home.tell(CreateList(name="Own", list_id=L))
+        home.tell(CreateList(name="Next", list_id="next"))
+        home.tell(self.taken, by="system:library")
+        home.undo("i1")
+
+        assert home.shelf() == [L, "next"]
+        home.tell(RenameList(list_id=L, name="Noir"))
 
 
 def test_a_full_list_with_many_traces_stays_small() -> None:

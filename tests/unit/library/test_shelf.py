@@ -5,14 +5,17 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from events.contracts.library import (
     JOINED,
     JOINS,
+    UNDONE,
     ClearHistory,
     HistoryCleared,
     IdsJoined,
     IdsSplit,
+    ImportUndone,
     JoinIds,
     ListMoved,
     ListShelved,
@@ -21,10 +24,12 @@ from events.contracts.library import (
     ShelfCommand,
     ShelfEvent,
     SplitIds,
+    TakeInIds,
 )
 from events.messages import Context, arguments
 from events.testing import NOW, spec
-from library import order
+from library import joins, order
+from library.joins import OWN
 from library.shelf import Shelf, decider
 
 ANA = "ana"
@@ -117,6 +122,66 @@ class TestSplitting:
         once = shelf.given(joined(IMDB, TMDB)).state()
 
         assert shelf.given(joined(IMDB, TMDB), split(TMDB), joined(IMDB, TMDB)).state() == once
+
+
+def undone(source: str) -> ImportUndone:
+    return ImportUndone(uid=ANA, import_id=source, at=NOW)
+
+
+def taking_in(*works: str, source: str = "i1") -> TakeInIds:
+    return TakeInIds(uid=ANA, works=works, source=source, at=NOW)
+
+
+def taken_in(*works: str, source: str = "i1") -> IdsJoined:
+    return IdsJoined(uid=ANA, works=works, at=NOW, source=source)
+
+
+class TestWhatAnImportJoined:
+    def test_is_joined_until_it_is_undone(self) -> None:
+        shelf.when(taking_in(IMDB, TMDB), by="system:library").then(taken_in(IMDB, TMDB))
+
+        after = shelf.given(joined(TVDB, OTHER), taken_in(TMDB, TVDB)).state()
+        assert after.group(TMDB) == (TVDB, OTHER, TMDB)
+        left = shelf.given(joined(TVDB, OTHER), taken_in(TMDB, TVDB), undone("i1")).state()
+        assert left == replace(shelf.given(joined(TVDB, OTHER)).state(), undone=("i1",))
+
+    def test_is_nothing_new_if_it_is_joined_already_by_whomever(self) -> None:
+        for known in (joined(IMDB, TMDB, TVDB), taken_in(IMDB, TMDB, TVDB, source="i0")):
+            shelf.given(known).when(taking_in(TMDB, TVDB), by="system:library").then()
+
+    def test_may_be_joined_again_by_a_later_import_and_not_by_the_undone_one(self) -> None:
+        before = shelf.given(taken_in(IMDB, TMDB), undone("i1"))
+
+        before.when(taking_in(IMDB, TMDB), by="system:library").then()
+        again = taking_in(IMDB, TMDB, source="i2")
+        before.when(again, by="system:library").then(taken_in(IMDB, TMDB, source="i2"))
+        before.when(SplitIds(work=TMDB), by=ANA).then_rejected("not-joined")
+
+    def test_stays_if_the_person_joins_it_too(self) -> None:
+        both = shelf.given(taken_in(IMDB, TMDB))
+
+        both.when(JoinIds(works=(IMDB, TMDB)), by=ANA).then(joined(IMDB, TMDB))
+        kept = shelf.given(taken_in(IMDB, TMDB), joined(IMDB, TMDB), undone("i1"))
+        assert kept.state().group(IMDB) == (IMDB, TMDB)
+
+    def test_can_be_split_by_hand(self) -> None:
+        before = shelf.given(taken_in(IMDB, TMDB, TVDB))
+
+        before.when(SplitIds(work=TMDB), by=ANA).then(split(TMDB))
+        left = shelf.given(taken_in(IMDB, TMDB, TVDB), joined(TMDB, OTHER), split(TMDB)).state()
+        assert (left.group(IMDB), left.group(TMDB)) == ((IMDB, TVDB), (TMDB,))
+
+    def test_has_the_same_limits(self) -> None:
+        ten = tuple(f"id{n}" for n in range(JOINED))
+        many = (joined(f"a{n}", f"b{n}") for n in range(JOINS))
+
+        shelf.given(joined(*ten)).when(taking_in("id3", IMDB), by="system:library").then_rejected("too-many-ids")
+        shelf.given(*many).when(taking_in(IMDB, TMDB), by="system:library").then_rejected("too-many-joins")
+
+    def test_the_undone_ones_that_are_remembered_are_bounded(self) -> None:
+        state = shelf.given(*(undone(f"i{n}") for n in range(UNDONE + 1))).state()
+
+        assert (len(state.undone), state.undone[0]) == (UNDONE, "i1")
 
 
 class TestClearing:
@@ -240,15 +305,35 @@ steps = st.lists(
 )
 
 
+layered = st.lists(
+    st.one_of(
+        st.builds(lambda *works: joined(*works), ids, ids),
+        st.builds(lambda source, *works: taken_in(*works, source=source), st.sampled_from(("i1", "i2")), ids, ids),
+        st.builds(lambda work: split(work), ids),
+    ),
+    max_size=20,
+)
+
+
+@given(layered)
+def test_an_undone_import_leaves_what_the_others_have_joined(events: list[IdsJoined | IdsSplit]) -> None:
+    without = [event for event in events if getattr(event, "source", "") != "i1"]
+
+    left = joins.shown(decider.fold([*events, undone("i1")]).joined)
+
+    assert left == joins.shown(decider.fold(without).joined)
+
+
 @given(steps)
 def test_however_ids_are_joined_and_split_each_is_in_one_group(commands: list[JoinIds | SplitIds]) -> None:
     state = decider.initial
     for command in commands:
         events = outcome(command, state)
         state = decider.fold(events, state)
-        flat = [work for group in state.joined for work in group]
+        groups = state.joined.get(OWN, ())
+        flat = [work for group in groups for work in group]
         assert len(flat) == len(set(flat))
-        assert all(len(group) > 1 for group in state.joined)
+        assert all(len(group) > 1 for group in groups)
         if isinstance(command, JoinIds):
             assert set(command.works) <= set(state.group(command.works[0]))
             assert outcome(command, state) == []

@@ -2,6 +2,7 @@
 
 Each addon is four registers: when it was last installed, removed, moved and flagged. Whichever of two (at, op) is the
 greater one counts, in whatever order they are told. A move or flags count if they are newer than the last removal.
+Imports install, each in a register of its own, and do nothing else: one that is undone takes that with it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,16 +24,21 @@ from events.contracts.library import (
     Descriptor,
     FlagAddon,
     ImportAddons,
+    ImportUndone,
     InstallAddon,
     MoveAddon,
     RemoveAddon,
+    TakeInAddons,
     happened,
 )
 from events.decider import Decider
 from events.messages import Context, Rejected
 from library import manifest, order
 from library.rules import Rules
+from library.shelf import remember
 
+OWN = ""
+"""The source of what a person did; all others are imports."""
 FORGOTTEN = 200
 """Removed addons that are remembered, for what a device tells of them late."""
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,10 +67,30 @@ class Installed(Struct, frozen=True, array_like=True, order=True):
 class Addon(Struct, frozen=True, array_like=True):
     """One addon, there or not."""
 
-    installed: Installed = Installed()
+    by: dict[str, Installed] = {}
+    """The installation of each source."""
     removed: Told = Told()
     moved: Told = Told()
     flagged: Told = Told()
+
+    @property
+    def installed(self) -> Installed:
+        return max(self.by.values(), default=Installed())
+
+    @property
+    def source(self) -> str:
+        """Whose installation counts."""
+        return max(((installed, source) for source, installed in self.by.items()), default=(None, OWN))[1]
+
+    @property
+    def counting(self) -> list[str]:
+        """Whose installations are newer than the last removal."""
+        return [source for source, installed in self.by.items() if _when(installed) > _when(self.removed)]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the person has installed it, whatever imports did."""
+        return OWN in self.counting
 
     @property
     def present(self) -> bool:
@@ -96,6 +122,8 @@ class Addons(Struct, frozen=True):
     """All of a person's, by id."""
 
     known: dict[str, Addon] = {}
+    undone: tuple[str, ...] = ()
+    """The imports that were undone last."""
 
     def row(self) -> order.Row:
         """Those that are there, in their order."""
@@ -109,8 +137,12 @@ class _Wish(NamedTuple):
     uid: str
     at: datetime
     op: str
-    told: bool
+    told: bool = False
     """Whether the device told its own time."""
+    source: str = OWN
+
+
+_Persons = InstallAddon | MoveAddon | FlagAddon | RemoveAddon | ImportAddons
 
 
 def decider(rules: Rules = Rules()) -> Decider[AddonsCommand, Addons, AddonsEvent]:
@@ -119,6 +151,8 @@ def decider(rules: Rules = Rules()) -> Decider[AddonsCommand, Addons, AddonsEven
     def decide(command: AddonsCommand, state: Addons, context: Context) -> list[AddonsEvent]:
         if not context.actor:
             raise Rejected("not-signed-in")
+        if isinstance(command, TakeInAddons):
+            return list(_news(state, _take_in(command, state, rules)))
         at = happened(context, command.at, command.sent_at).at
         wish = _Wish(context.actor, at, command.operation(context), command.at is not None)
         return list(_news(state, _decide(command, state, wish, rules)))
@@ -126,7 +160,7 @@ def decider(rules: Rules = Rules()) -> Decider[AddonsCommand, Addons, AddonsEven
     return Decider(Addons(), decide, evolve)
 
 
-def _decide(command: AddonsCommand, state: Addons, wish: _Wish, rules: Rules) -> Iterable[AddonsEvent]:
+def _decide(command: _Persons, state: Addons, wish: _Wish, rules: Rules) -> Iterable[AddonsEvent]:
     match command:
         case InstallAddon():
             return _install(command, state, wish, rules)
@@ -193,8 +227,10 @@ def _install(command: InstallAddon, state: Addons, wish: _Wish, rules: Rules) ->
 
 
 def _take_over(found: _Found, known: Addon, wish: _Wish) -> Iterator[AddonsEvent]:
-    """Another manifest of an addon that is there, which stays where it is; flags if there are any."""
-    if known.installed.op != wish.op and (wish.told or known.installed.digest != found.digest):
+    """Another manifest of an addon that is there, which stays where it is; flags if there are any. What only an import
+    brought becomes the person's own."""
+    is_new = wish.told or not known.is_own or known.installed.digest != found.digest
+    if known.installed.op != wish.op and is_new:
         yield _installed(found, known, known.order, known.flags, wish)
     if found.flags != NO_FLAGS and found.flags != known.flags:
         yield AddonFlagged(uid=wish.uid, addon_id=found.id, flags=found.flags, at=_at(wish, known), op=wish.op)
@@ -224,7 +260,26 @@ def _installed(found: _Found, known: Addon | None, place: str, flags: AddonFlags
         op=wish.op,
         digest=found.digest,
         flags=flags,
+        source=wish.source,
     )
+
+
+def _take_in(command: TakeInAddons, state: Addons, rules: Rules) -> Iterator[AddonsEvent]:
+    """What is there already stays as it is, and so does the place of everything else: undone, nothing is different."""
+    if command.source in state.undone:
+        return
+    wish = _Wish(command.uid, command.at, command.source, source=command.source)
+    for number, each in enumerate(command.addons):
+        found = _in_collection(number, each, wish, rules)
+        known, row = state.known.get(found.id, Addon()), state.row()
+        if known.present or command.source in known.by:
+            continue
+        if len(row) >= ADDONS:
+            raise Rejected("too-many-addons", limit=ADDONS)
+        (place,) = order.spread(row[-1][1] if row else None, None, 1)
+        event = _installed(found, known, place, found.flags, wish)
+        state = evolve(state, event)
+        yield event
 
 
 def _import(command: ImportAddons, state: Addons, wish: _Wish, rules: Rules) -> Iterator[AddonsEvent]:
@@ -326,18 +381,33 @@ def _at(wish: _Wish, known: Addon | None) -> datetime:
 
 
 def evolve(state: Addons, event: AddonsEvent) -> Addons:
+    if isinstance(event, ImportUndone):
+        return _without(state, event.import_id)
+    if isinstance(event, AddonInstalled) and event.source in state.undone:
+        return state
     known = state.known.get(event.addon_id, Addon())
     changed = _evolved(known, event)
     if changed == known:
         return state
-    return Addons(_bounded({**state.known, event.addon_id: changed}))
+    return replace(state, known=_bounded({**state.known, event.addon_id: changed}))
 
 
-def _evolved(addon: Addon, event: AddonsEvent) -> Addon:
+def _without(state: Addons, source: str) -> Addons:
+    """As if the import had never been."""
+    left = {
+        id: replace(addon, by={other: installed for other, installed in addon.by.items() if other != source})
+        for id, addon in state.known.items()
+    }
+    known = {id: addon for id, addon in left.items() if addon != Addon()}
+    return Addons(_bounded(known), remember(state.undone, source))
+
+
+def _evolved(addon: Addon, event: AddonInstalled | AddonMoved | AddonFlagged | AddonRemoved) -> Addon:
     match event:
         case AddonInstalled():
             told = Installed(event.at, event.op, event.digest, event.order, _letters(event.flags))
-            return replace(addon, installed=max(addon.installed, told))
+            before = addon.by.get(event.source, Installed())
+            return replace(addon, by={**addon.by, event.source: max(before, told)})
         case AddonRemoved():
             return replace(addon, removed=max(addon.removed, Told(event.at, event.op)))
         case AddonMoved():

@@ -22,5 +22,5 @@ def deciders(rules: Rules = Rules()) -> Mapping[str, Decider[Any, Any, Any]]:
     }
 
 
-PACTS: Mapping[type[Command], Pact[Any, Any, Any]] = {**lists.PACTS}
+PACTS: Mapping[type[Command], Pact[Any, Any, Any]] = {**lists.PACTS, **imports.PACTS}
 """Commands that decide over several aggregates."""

@@ -3,10 +3,10 @@ is known by its own id and that of each title, so it takes effect once."""
 
 import asyncio
 import contextlib
-import hashlib
 import itertools
 import secrets
 import tempfile
+import time
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -19,21 +19,18 @@ import structlog
 
 from events.contracts import library
 from events.contracts.library import (
+    Counts,
     FailImport,
-    FinishImport,
-    ImportAddons,
-    JoinIds,
     PlanImport,
     TakeIn,
-    TakeInList,
     import_key,
 )
 from events.messages import Command, Context, Position, Rejected
 from events.projection import Db
 from events.uploads import Gone, Uploads
 from events.working import Workplace
-from library import formats
-from library.formats import AList, AnAddon, BadFile
+from library import formats, metrics
+from library.formats import BadFile, Found
 from library.imports import UNDER_WAY, Import
 from library.planning import (
     NOTHING,
@@ -42,12 +39,15 @@ from library.planning import (
     Drawing,
     Known,
     OfWork,
+    Outcome,
+    Wish,
     compare_addons,
+    compare_joined,
     compare_lists,
     list_id,
 )
-from library.projections.groups import groups_of
-from library.projections.titles import known_of
+from library.projections.groups import groups_of, layers_of
+from library.projections.titles import Whole, known_of
 
 T = TypeVar("T")
 
@@ -60,9 +60,11 @@ TRIES = 3
 """Of a file that this code fails over, before it is told so."""
 IN_MEMORY = 8 * 1024 * 1024
 """Of a file; the rest of it lies in a temporary one that has no name."""
-SLICE_SECONDS = 0.01
+SLICE_SECONDS = 0.005
 """For so long a file is read before others have their turn."""
-WORKS_AT_ONCE = 200
+PAUSE_SECONDS = 0.0005
+"""The turn of the others, in which they may take longer."""
+WORKS_AT_ONCE = 100
 """That are looked up with one question."""
 IN_FLIGHT = 128
 """Titles that are taken in at the same time."""
@@ -76,12 +78,22 @@ WORKS = "select work from title_state where uid = $1"
 LISTS = """
     select list_id, array_remove(array_agg(work), null) as works
       from list
-      left join list_put using (uid, list_id)
-     where uid = $1 and list_id = any($2::text[]) and list_put."order" is not null and list_put.source <> $3
-       and shown
+      left join (
+          select list_id, work from list_put
+           where uid = $1 and "order" is not null and source <> $3
+             and not exists (select from undone where (undone.uid, undone.source) = (list_put.uid, list_put.source))
+      ) as put using (list_id)
+     where uid = $1 and list_id = any($2::text[])
+       and exists (
+           select from list_source as given
+            where (given.uid, given.list_id) = (list.uid, list.list_id) and given.source <> $3
+              and not exists (select from undone where (undone.uid, undone.source) = (given.uid, given.source)))
      group by list_id
 """
-ADDONS = "select transport_url from addon where uid = $1"
+"""As they are without what this import has brought already."""
+ADDONS = "select transport_url from addon where uid = $1 and source <> $2"
+UNNAMED = OfWork()
+"""What a file says of a work that it does not name."""
 
 
 class Waiting(NamedTuple):
@@ -150,10 +162,11 @@ class Taking:
         self._place = place
         self._waiting = waiting
         self._uploads = Uploads(place.bus, library.CONTEXT)
+        self._began = time.monotonic()
 
     async def run(self) -> None:
         """As far as it goes now; nothing if the read model is only late to tell that it is done."""
-        state: Import = await self._place.aggregates.state(import_key(self._waiting.uid, self._waiting.import_id))
+        state: Import = await self._state()
         if state.stage not in UNDER_WAY:
             return
         try:
@@ -168,7 +181,20 @@ class Taking:
     async def fail(self, code: str, details: Mapping[str, Any]) -> None:
         uid, import_id = self._waiting.uid, self._waiting.import_id
         await self._tell(FailImport(uid=uid, import_id=import_id, code=code, details=dict(details)))
+        self._ended(await self._state(), "failed", error=code)
         await self._purge()
+
+    def _ended(self, state: Import, outcome: str, **more: Any) -> None:
+        """Nothing of what was in the file, nor whose it is."""
+        seconds = time.monotonic() - self._began
+        metrics.imports.labels(state.format, outcome).inc()
+        metrics.import_seconds.labels(state.format).observe(seconds)
+        about = {"format": state.format, "outcome": outcome, "seconds": round(seconds, 2)}
+        log.info("import ended", import_id=self._waiting.import_id, **about, **more)
+
+    async def _state(self) -> Import:
+        state: Import = await self._place.aggregates.state(import_key(self._waiting.uid, self._waiting.import_id))
+        return state
 
     async def _read(self, state: Import) -> Content:
         with tempfile.SpooledTemporaryFile(IN_MEMORY) as spooled:
@@ -177,11 +203,9 @@ class Taking:
             if about.owner != self._waiting.uid:
                 raise Gone(state.upload)
             file.seek(0)
-            content = Content()
-            found = formats.read(state.format, file, self._waiting.file_name)
-            async for some in _by_and_by(found):
-                content.take(some)
-            return content
+            return await _aside(
+                lambda pulse: _content(formats.read(state.format, file, self._waiting.file_name), pulse)
+            )
 
     async def _carry_out(self, state: Import, content: Content) -> None:
         uid, import_id = self._waiting.uid, self._waiting.import_id
@@ -189,16 +213,22 @@ class Taking:
         drawing = Drawing(asked, content.left)
         after = await self._now()
         await self._compare(drawing, content, after)
-        lists, addons = await self._others(drawing, content, after)
+        await self._compare_others(drawing, content, after)
         plan = drawing.plan()
         await self._tell(PlanImport(uid=uid, import_id=import_id, plan=msgspec.Raw(msgspec.json.encode(plan))))
-        now: Import = await self._place.aggregates.state(import_key(uid, import_id))
+        now = await self._state()
         if now.stage != "applying":
+            self._ended(state, now.stage, **msgspec.structs.asdict(plan.counts))
             return
-        await self._join(content)
-        await self._apply(drawing.wishes, lists, addons)
-        await self._tell(FinishImport(uid=uid, import_id=import_id))
+        finish = (await self._apply(drawing.wishes, Outcome(plan))).finish(asked)
+        await self._tell(finish)
+        self._count(state.format, finish.counts)
+        self._ended(state, "applied", **msgspec.structs.asdict(finish.counts), refused=sum(finish.reasons.values()))
         await self._purge()
+
+    def _count(self, kind: str, counts: Counts) -> None:
+        for outcome, entries in (("added", counts.added), ("changed", counts.changed), ("skipped", counts.skipped)):
+            metrics.import_entries.labels(kind, outcome).inc(entries)
 
     # Comparing.
 
@@ -214,31 +244,33 @@ class Taking:
         uid = self._waiting.uid
         waiting = iter(content.works.items())
         while some := dict(itertools.islice(waiting, WORKS_AT_ONCE)):
-            known = await self._known(list(some), after)
-            async for named, of_work in _by_and_by(some.items()):
-                drawing.work(named, of_work, known.get(named, NOTHING))
+            await self._compare_some(drawing, some, after)
         if drawing.asked.replace:
             rows = await self._ask(lambda db: db.fetch(WORKS, uid), after)
             others = await self._unnamed((row["work"] for row in rows), content.works, after)
             for start in range(0, len(others), WORKS_AT_ONCE):
-                known = await self._known(others[start : start + WORKS_AT_ONCE], after)
-                for named in known:
-                    drawing.unnamed(named, known[named])
+                some = dict.fromkeys(others[start : start + WORKS_AT_ONCE], UNNAMED)
+                await self._compare_some(drawing, some, after)
 
-    async def _known(self, works: list[str], after: Position) -> dict[str, Known]:
-        """What is known of each work, under any of its ids."""
+    async def _compare_some(self, drawing: Drawing, some: Mapping[str, OfWork], after: Position) -> None:
+        """What is known of each work, under any of its ids, beside what the file says."""
         uid, import_id = self._waiting.uid, self._waiting.import_id
 
-        async def ask(db: Db) -> dict[str, Known]:
-            groups = await groups_of(db, [(uid, named) for named in works])
+        async def ask(db: Db) -> dict[str, Whole]:
+            groups = await groups_of(db, [(uid, named) for named in some])
             wholes = await known_of(db, {(uid, ids[0]): ids for ids in groups.values()})
             return {
-                named: Known.of(whole.title, whole.undone, whole.cleared_at, import_id)
-                for (_, named), ids in groups.items()
-                if (whole := wholes.get((uid, ids[0]))) is not None
+                named: whole for (_, named), ids in groups.items() if (whole := wholes.get((uid, ids[0]))) is not None
             }
 
-        return await self._ask(ask, after)
+        def compare(pulse: Pulse) -> None:
+            for named, of_work in pulse(some.items()):
+                whole = wholes.get(named)
+                known = Known.of(whole.title, whole.undone, whole.cleared_at, import_id) if whole else NOTHING
+                drawing.work(named, of_work, known)
+
+        wholes = await self._ask(ask, after)
+        await _aside(compare)
 
     async def _unnamed(self, works: Iterable[str], named: Mapping[str, OfWork], after: Position) -> list[str]:
         """Works that the file says nothing of, under none of their ids."""
@@ -246,49 +278,44 @@ class Taking:
         groups = await self._ask(lambda db: groups_of(db, [(uid, one) for one in works]), after)
         return [one for (_, one), ids in groups.items() if not any(id in named for id in ids)]
 
-    async def _others(self, drawing: Drawing, content: Content, after: Position) -> tuple[list[AList], list[AnAddon]]:
-        """Lists and addons that are not there yet."""
+    async def _compare_others(self, drawing: Drawing, content: Content, after: Position) -> None:
+        """Joined ids, lists and addons that are not there yet."""
         uid, import_id = self._waiting.uid, self._waiting.import_id
-        wanted = [list_id(one) for one in content.lists]
-        rows = await self._ask(lambda db: db.fetch(LISTS, uid, wanted, import_id), after)
-        lists = compare_lists(drawing, content.lists, {row["list_id"]: frozenset(row["works"]) for row in rows})
-        urls = await self._ask(lambda db: db.fetch(ADDONS, uid), after) if content.addons else []
-        return lists, compare_addons(drawing, content.addons, frozenset(row["transport_url"] for row in urls))
+        if content.joined:
+            layers = await self._ask(lambda db: layers_of(db, [uid]), after)
+            compare_joined(drawing, content.joined, layers.get(uid, {}))
+        if content.lists:
+            wanted = [list_id(one) for one in content.lists]
+            rows = await self._ask(lambda db: db.fetch(LISTS, uid, wanted, import_id), after)
+            compare_lists(drawing, content.lists, {row["list_id"]: frozenset(row["works"]) for row in rows})
+        if content.addons:
+            rows = await self._ask(lambda db: db.fetch(ADDONS, uid, import_id), after)
+            compare_addons(drawing, content.addons, {row["transport_url"] for row in rows})
 
     # Applying.
 
-    async def _apply(self, wishes: list[TakeIn], lists: list[AList], addons: list[AnAddon]) -> None:
-        await _many(wishes, self._take_in)
-        for found in lists:
-            await self._take_in(
-                TakeInList(
-                    uid=self._waiting.uid,
-                    list_id=list_id(found),
-                    name=found.name,
-                    items=found.items,
-                    source=self._waiting.import_id,
-                    at=self._waiting.at,
-                )
-            )
-        for addon in addons:
-            wish = ImportAddons(addons=(addon.descriptor,), op=self._operation("addon", addon.descriptor.transport_url))
-            await self._take_in(wish)
+    async def _apply(self, wishes: list[Wish], outcome: Outcome) -> Outcome:
+        """Titles in any order, all else as the file has it."""
 
-    async def _take_in(self, wish: Command) -> None:
-        """One that the rules refuse, say for its size, stays out; the others go on."""
+        async def take_in(wish: Wish) -> None:
+            if (reason := await self._take_in(wish.command)) is not None:
+                outcome.refused(wish, reason)
+
+        await _many((wish for wish in wishes if isinstance(wish.command, TakeIn)), take_in)
+        for wish in wishes:
+            if not isinstance(wish.command, TakeIn):
+                await take_in(wish)
+        return outcome
+
+    async def _take_in(self, command: Command) -> str | None:
+        """One that the rules refuse, say for its size, stays out, with the slug that says why; the others go on."""
         try:
-            await self._tell(wish)
+            await self._tell(command)
         except Rejected as refusal:
             if refusal.code in TRANSIENT:
                 raise
-            log.warning("not taken in", import_id=self._waiting.import_id, function=wish.function, reason=refusal.code)
-
-    async def _join(self, content: Content) -> None:
-        for joined in content.joined:
-            await self._take_in(JoinIds(works=joined.works, op=self._operation("ids", *joined.works)))
-
-    def _operation(self, *parts: str) -> str:
-        return f"{self._waiting.import_id}:{hash_of(parts)}"
+            return refusal.code
+        return None
 
     async def _tell(self, command: Command) -> None:
         """In the name of the service; what only a person may ask for, in theirs."""
@@ -303,28 +330,55 @@ class Taking:
         await self._place.aggregates.execute(command, context)
 
     async def _purge(self) -> None:
-        state: Import = await self._place.aggregates.state(import_key(self._waiting.uid, self._waiting.import_id))
-        await self._uploads.purge(state.upload)
+        await self._uploads.purge((await self._state()).upload)
 
 
-def hash_of(parts: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+class Pulse:
+    """For long work in a thread: lets the others have their turn, and ends when nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+
+    def __call__(self, found: Iterable[T]) -> Iterator[T]:
+        until = time.monotonic() + SLICE_SECONDS
+        for one in found:
+            yield one
+            if self.is_over:
+                raise Over
+            if time.monotonic() > until:
+                time.sleep(PAUSE_SECONDS)
+                until = time.monotonic() + SLICE_SECONDS
 
 
-async def _by_and_by(found: Iterable[T]) -> Any:
-    """The same values; every now and then others have their turn."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + SLICE_SECONDS
-    for one in found:
-        yield one
-        if loop.time() > until:
-            await asyncio.sleep(0)
-            until = loop.time() + SLICE_SECONDS
+class Over(Exception):
+    """Nobody waits for it any more."""
 
 
-async def _many(wishes: Iterable[TakeIn], take: Callable[[TakeIn], Awaitable[None]]) -> None:
+def _content(found: Iterable[Found], pulse: Pulse) -> Content:
+    content = Content()
+    for some in pulse(found):
+        content.take(some)
+    return content
+
+
+async def _aside(work: Callable[[Pulse], T]) -> T:
+    """The value of *work*, done in a thread: whatever is long in it keeps nobody waiting, however it reads its file.
+
+    It has come to its end when this is left, so that its file may be closed.
+    """
+    pulse = Pulse()
+    task = asyncio.create_task(asyncio.to_thread(work, pulse))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        pulse.is_over = True
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+
+
+async def _many(wishes: Iterable[Wish], take: Callable[[Wish], Awaitable[None]]) -> None:
     """Take in many at once; the first trouble ends them all."""
-    waiting: Iterator[TakeIn] = iter(wishes)
+    waiting: Iterator[Wish] = iter(wishes)
 
     async def some() -> None:
         for wish in waiting:

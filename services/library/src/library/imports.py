@@ -1,6 +1,7 @@
 """The rules of an import: asked for, planned, applied, and taken back as a whole."""
 
-from typing import Literal, assert_never
+from collections.abc import Mapping
+from typing import Any, Literal, assert_never
 
 import msgspec
 from msgspec import Struct
@@ -24,12 +25,15 @@ from events.contracts.library import (
     StartImport,
     UndoImport,
 )
-from events.decider import Decider
-from events.messages import Context, Rejected
+from events.decider import Decider, Pact
+from events.messages import Command, Context, Key, Rejected
+from library import addons, shelf
 
 Stage = Literal["", "reading", "planned", "stopped", "applying", "applied", "failed", "undone"]
 UNDER_WAY = ("reading", "applying")
 WAITING = ("planned", "stopped")
+TOLD = 1_000
+"""Entries that were passed over, with their reasons."""
 
 
 class Plan(Struct, frozen=True):
@@ -66,10 +70,8 @@ def decide(command: ImportCommand, state: Import, context: Context) -> list[Impo
             return _undo(command, state, context)
         case PlanImport():
             return _plan(command, state, context)
-        case FinishImport(uid=uid, import_id=import_id):
-            if state.stage != "applying":
-                return []
-            return [ImportApplied(uid=uid, import_id=import_id, counts=state.counts, at=context.now)]
+        case FinishImport():
+            return _finish(command, state, context)
         case FailImport(uid=uid, import_id=import_id, code=code, details=details):
             if state.stage not in UNDER_WAY:
                 return []
@@ -123,6 +125,30 @@ def _plan(command: PlanImport, state: Import, context: Context) -> list[ImportEv
     return [ImportPlanned(uid=command.uid, import_id=command.import_id, at=context.now, **said)]
 
 
+def _finish(command: FinishImport, state: Import, context: Context) -> list[ImportEvent]:
+    if state.stage != "applying":
+        return []
+    return [
+        ImportApplied(
+            uid=command.uid,
+            import_id=command.import_id,
+            counts=command.counts,
+            at=context.now,
+            reasons=command.reasons,
+            skipped=command.skipped,
+        )
+    ]
+
+
+def undo(command: UndoImport, states: Mapping[Key, Any], context: Context) -> Mapping[Key, list[Any]]:
+    """One fact, told at once wherever something of it is known. Of one that waits, nothing is."""
+    keys = command.keys(context)
+    state = states[keys[0]]
+    assert isinstance(state, Import)
+    undone = decide(command, state, context)
+    return dict.fromkeys(keys[:1] if state.stage in WAITING else keys, undone)
+
+
 def _known(import_id: str, state: Import) -> None:
     if not state.stage:
         raise Rejected("no-such-import", import_id=import_id)
@@ -156,3 +182,6 @@ def after_planning(state: Import, event: ImportPlanned) -> Stage:
 
 
 decider: Decider[ImportCommand, Import, ImportEvent] = Decider(Import(), decide, evolve)
+
+_ALL: Mapping[str, Decider[Any, Any, Any]] = {"import": decider, "addons": addons.decider(), "shelf": shelf.decider}
+PACTS: Mapping[type[Command], Pact[Any, Any, Any]] = {UndoImport: Pact(_ALL, undo)}

@@ -1,6 +1,6 @@
 """The rules of lists of works: registers of which the latest word counts, so that devices may tell late."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, assert_never
 
 from msgspec import Struct
@@ -43,7 +43,7 @@ OWN = ""
 
 
 class List(Struct, frozen=True):
-    """As much of a list as its rules need; whether an import was undone is not among it."""
+    """As much of a list as its rules need; which imports were undone, the shelf knows."""
 
     begun: dict[str, Stamp] = {}
     """By source: it is there as long as one of them counts."""
@@ -67,6 +67,16 @@ class List(Struct, frozen=True):
         """Whose word of a work is the latest."""
         return max((places[work], source) for source, places in self.places.items() if work in places)[1]
 
+    def counting(self, undone: Collection[str]) -> "List":
+        """Without what undone imports brought."""
+        if self.begun.keys().isdisjoint(undone) and self.places.keys().isdisjoint(undone):
+            return self
+        return replace(
+            self,
+            begun={source: stamp for source, stamp in self.begun.items() if source not in undone},
+            places={source: places for source, places in self.places.items() if source not in undone},
+        )
+
     def own(self, work: str) -> Place:
         """What the person said of a work last."""
         return self.places.get(OWN, {}).get(work, Place(0, "", GONE))
@@ -85,6 +95,7 @@ def decide(command: ListCommand, state: List, context: Context) -> list[ListEven
     assert not isinstance(command, CreateList | DeleteList | TakeInList), "decided with the shelf"
     if order.is_known(state.known, command.op):
         return []
+    state = state.counting(_undone(context))
     if not state.begun:
         raise Rejected("no-such-list", list_id=command.list_id)
     said = order.told(context, command.operation(context), command.at, command.sent_at, state.newest)
@@ -102,6 +113,11 @@ def decide(command: ListCommand, state: List, context: Context) -> list[ListEven
             return _remove(command, state, said, context)
         case _:
             assert_never(command)
+
+
+def _undone(context: Context) -> Collection[str]:
+    seen = context.seen.get("shelf")
+    return seen.undone if isinstance(seen, Shelf) else ()
 
 
 def evolve(state: List, event: ListEvent) -> List:
@@ -273,11 +289,18 @@ def create(command: CreateList, states: Mapping[Key, Any], context: Context) -> 
     )
     if said.stamp.at <= state.deleted:
         return {}
-    if state.begun:
+    if state.counting(others.undone).begun:
         raise Rejected("list-exists", list_id=list_id)
     _check_lists(others)
     created = ListCreated(uid=context.actor, list_id=list_id, name=command.name, at=said.at, op=said.op)
-    return {on: [created], among: shelf.shelving(others, context.actor, list_id, said, command.order, context)}
+    events: list[ListEvent] = [created, *_named_anew(state, created)]
+    return {on: events, among: shelf.shelving(others, context.actor, list_id, said, command.order, context)}
+
+
+def _named_anew(state: List, created: ListCreated) -> Iterator[ListRenamed]:
+    """A list that only undone imports had brought has a name still."""
+    if state.begun:
+        yield ListRenamed(uid=created.uid, list_id=created.list_id, name=created.name, at=created.at, op=created.op)
 
 
 def delete(command: DeleteList, states: Mapping[Key, Any], context: Context) -> Mapping[Key, list[Any]]:
@@ -286,7 +309,7 @@ def delete(command: DeleteList, states: Mapping[Key, Any], context: Context) -> 
         raise Rejected("not-signed-in")
     on, among = list_key(context.actor, command.list_id), shelf_key(context.actor)
     state, others = _both(states, on, among)
-    if not state.begun:
+    if not state.counting(others.undone).begun:
         if state.deleted:
             return {}
         raise Rejected("no-such-list", list_id=command.list_id)
@@ -302,21 +325,21 @@ def take_in(command: TakeInList, states: Mapping[Key, Any], context: Context) ->
     on, among = list_key(command.uid, command.list_id), shelf_key(command.uid)
     state, others = _both(states, on, among)
     said = Told(command.at, command.source)
-    if said.stamp.at <= state.deleted:
+    if said.stamp.at <= state.deleted or command.source in others.undone:
         return {}
+    counting = state.counting(others.undone)
     events: list[ListEvent] = []
     if command.source not in state.begun:
-        events.append(
-            ListCreated(
-                uid=command.uid,
-                list_id=command.list_id,
-                name=command.name,
-                at=said.at,
-                op=said.op,
-                source=command.source,
-            )
+        created = ListCreated(
+            uid=command.uid,
+            list_id=command.list_id,
+            name=command.name,
+            at=said.at,
+            op=said.op,
+            source=command.source,
         )
-    return {on: [*events, *_taken(command, state, said)], among: _shelved(command, others, context)}
+        events = [created, *(_named_anew(state, created) if not counting.begun else ())]
+    return {on: [*events, *_taken(command, counting, said)], among: _shelved(command, others, context)}
 
 
 def _taken(command: TakeInList, state: List, said: Told) -> list[ListEvent]:
@@ -341,11 +364,9 @@ def _taken(command: TakeInList, state: List, said: Told) -> list[ListEvent]:
 
 
 def _shelved(command: TakeInList, others: Shelf, context: Context) -> list[ShelfEvent]:
-    if command.list_id in dict(order.row(others.places)):
-        return []
-    _check_lists(others)
-    said = Told(order.after(context, others.newest), command.source)
-    return shelf.shelving(others, command.uid, command.list_id, said, None, context)
+    if not shelf.is_there(others, command.list_id):
+        _check_lists(others)
+    return shelf.bringing(others, command.uid, command.list_id, command.source, context)
 
 
 def _check_lists(others: Shelf) -> None:

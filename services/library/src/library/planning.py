@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,23 +14,27 @@ from events.contracts.library import (
     REMOVES_MOST,
     Counts,
     Details,
+    FinishImport,
     ItemChange,
     Skipped,
     TakeIn,
+    TakeInAddons,
+    TakeInIds,
+    TakeInList,
     TakenPlay,
     TakenPosition,
 )
+from events.messages import Command, Rejected
+from library import joins, manifest
 from library.formats import About, AList, AnAddon, BadFile, Found, Joined, Left
 from library.formats.bitfield import by_seasons
 from library.formats.stremio import play as of_stremio
-from library.imports import Plan
+from library.imports import TOLD, Plan
 from library.title.state import Title, changed, stamp
 from library.title.summary import Summary, summary
 
 MOST_ENTRIES = 200_000
 """Of one file: twice as many plays as the largest tracker keeps."""
-TOLD = 1_000
-"""Entries that were passed over, with their reasons."""
 WHAT_CHARS = 80
 """Of each: all of them are one event."""
 PLAYS_AT_ONCE = 1_000
@@ -123,13 +127,23 @@ class Known(NamedTuple):
 NOTHING = Known(Title(), summary(Title(), frozenset(), None), frozenset())
 
 
+class Wish(NamedTuple):
+    """A command that carries out a part of the plan, and what it does not do if it is refused."""
+
+    command: Command
+    added: tuple[tuple[int, str], ...] = ()
+    """Entries of the file, by line and name."""
+    changed: tuple[tuple[int, str], ...] = ()
+    removed: int = 0
+
+
 @dataclass
 class Drawing:
     """A plan in the making."""
 
     asked: Asked
     passed: Passed
-    wishes: list[TakeIn] = field(default_factory=list)
+    wishes: list[Wish] = field(default_factory=list)
     added: int = 0
     changed: int = 0
     removed: int = 0
@@ -144,11 +158,16 @@ class Drawing:
         gone = watched - comparing.slots if self.asked.replace else set()
         self.there += len(watched)
         self.removed += len(gone)
-        self.wishes += comparing.wishes(cleared=bool(gone))
+        for number, command in enumerate(comparing.commands(cleared=bool(gone))):
+            entries = (tuple(comparing.added), tuple(comparing.changed), len(gone)) if number == 0 else ()
+            self.wishes.append(Wish(command, *entries))
 
-    def unnamed(self, work: str, known: Known) -> None:
-        """A work that a replacing file says nothing of."""
-        self.work(work, OfWork(), known)
+    def other(self, command: Command, line: int, what: str, *, is_new: bool = True) -> None:
+        """Take into the plan what is no work."""
+        entry = ((line, what[:WHAT_CHARS]),)
+        self.added += is_new
+        self.changed += not is_new
+        self.wishes.append(Wish(command, entry, ()) if is_new else Wish(command, (), entry))
 
     def plan(self) -> Plan:
         share = self.removed / self.there if self.there else 0.0
@@ -180,6 +199,8 @@ class _Comparing:
         self._resume: TakenPosition | None = None
         self._at: datetime | None = None
         self.slots: set[str] = set()
+        self.added: list[tuple[int, str]] = []
+        self.changed: list[tuple[int, str]] = []
 
     def compare(self) -> None:
         strong = [entry for entry in self._of_work.entries if not entry.weak]
@@ -190,7 +211,7 @@ class _Comparing:
         for entry in weak:
             self._entry(entry, better)
 
-    def wishes(self, *, cleared: bool) -> Iterator[TakeIn]:
+    def commands(self, *, cleared: bool) -> Iterator[TakeIn]:
         """What is to be taken in; a replacing import brings all plays, and now."""
         plays = tuple((self._all if cleared else self._plays).values())
         change = ItemChange(**{name: value for name, (_, value) in self._change.items()})
@@ -228,17 +249,17 @@ class _Comparing:
         self._change |= change
         resumes = self._resumes(entry.resume, reasons)
         if plays or change or resumes:
-            self._count(bool(plays))
+            self._count(entry, bool(plays))
             self._at = max((at for at in (self._at, entry.at) if at is not None), default=None)
             return
         reason = next((reason for reason in (NEWER, REMOVED) if reason in reasons), ALREADY)
         self._drawing.passed.add(Left(entry.line, entry.what, reason))
 
-    def _count(self, played: bool) -> None:
-        if played or self._known.shown.updated_at is None:
-            self._drawing.added += 1
-        else:
-            self._drawing.changed += 1
+    def _count(self, entry: About, played: bool) -> None:
+        is_new = played or self._known.shown.updated_at is None
+        self._drawing.added += is_new
+        self._drawing.changed += not is_new
+        (self.added if is_new else self.changed).append((entry.line, entry.what[:WHAT_CHARS]))
 
     def _plays_of(self, entry: About) -> Iterable[TakenPlay]:
         yield from entry.plays
@@ -309,29 +330,73 @@ def list_id(found: AList) -> str:
     return found.id or hashlib.sha256(found.key.encode()).hexdigest()[:16]
 
 
-def compare_lists(drawing: Drawing, lists: Iterable[AList], there: Mapping[str, frozenset[str]]) -> list[AList]:
+def compare_lists(drawing: Drawing, lists: Iterable[AList], there: Mapping[str, frozenset[str]]) -> None:
     """Those that bring something. *there*: the works of each list that is there, by its id."""
-    news = []
+    asked = drawing.asked
     for found in lists:
-        known = there.get(list_id(found))
-        if known is None:
-            drawing.added += 1
-        elif {entry.work for entry in found.items} - known:
-            drawing.changed += 1
-        else:
+        id = list_id(found)
+        known = there.get(id)
+        if known is not None and not {entry.work for entry in found.items} - known:
             drawing.passed.add(Left(found.line, found.name, ALREADY))
             continue
-        news.append(found)
-    return news
+        command = TakeInList(
+            uid=asked.uid, list_id=id, name=found.name, items=found.items, source=asked.import_id, at=asked.at
+        )
+        drawing.other(command, found.line, found.name, is_new=known is None)
 
 
-def compare_addons(drawing: Drawing, addons: Sequence[AnAddon], there: frozenset[str]) -> list[AnAddon]:
-    """Those that are not installed. *there*: their transport URLs."""
-    news = []
+def compare_addons(drawing: Drawing, addons: Iterable[AnAddon], there: Collection[str]) -> None:
+    """Those that are not installed and can be. *there*: their transport URLs."""
+    asked = drawing.asked
     for found in addons:
-        if found.descriptor.transport_url in there:
+        try:
+            url = manifest.transport(found.descriptor.transport_url).url
+            manifest.read(bytes(found.descriptor.manifest))
+        except Rejected as refusal:
+            drawing.passed.add(Left(found.line, "", refusal.code))
+            continue
+        if url in there:
             drawing.passed.add(Left(found.line, "", ALREADY))
-        else:
-            drawing.added += 1
-            news.append(found)
-    return news
+            continue
+        command = TakeInAddons(uid=asked.uid, addons=(found.descriptor,), source=asked.import_id, at=asked.at)
+        drawing.other(command, found.line, "")
+
+
+def compare_joined(drawing: Drawing, joined: Iterable[Joined], layers: joins.Layers) -> None:
+    """Those that are not joined yet. *layers*: what is, by whom."""
+    asked, groups = drawing.asked, joins.shown(joins.undone(layers, drawing.asked.import_id))
+    for found in joined:
+        if set(found.works) <= set(groups.get(found.works[0], ())):
+            drawing.passed.add(Left(found.line, " ".join(found.works), ALREADY))
+            continue
+        command = TakeInIds(uid=asked.uid, works=found.works, source=asked.import_id, at=asked.at)
+        drawing.other(command, found.line, " ".join(found.works))
+
+
+class Outcome:
+    """What was really done of a plan: all but what the rules refused, found anew each time that it is carried out."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._counts = plan.counts
+        self._refused = Passed()
+
+    def refused(self, wish: Wish, reason: str) -> None:
+        counts, added, changed = self._counts, len(wish.added), len(wish.changed)
+        self._counts = replace(
+            counts,
+            added=counts.added - added,
+            changed=counts.changed - changed,
+            skipped=counts.skipped + added + changed,
+            removed=counts.removed - wish.removed,
+        )
+        for line, what in (*wish.added, *wish.changed):
+            self._refused.add(Left(line, what, reason))
+
+    def finish(self, asked: Asked) -> FinishImport:
+        return FinishImport(
+            uid=asked.uid,
+            import_id=asked.import_id,
+            counts=self._counts,
+            reasons=dict(self._refused.reasons),
+            skipped=tuple(self._refused.told),
+        )

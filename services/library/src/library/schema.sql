@@ -43,6 +43,12 @@ create table joined (
 );
 create index joined_shown on joined (uid, shown_as, nth);
 
+-- What the person and each of their imports have joined, as JSON; `joined` follows from it.
+create table joining (
+    uid text collate "C" primary key,
+    layers bytea not null
+);
+
 -- Imports that were taken back.
 create table undone (
     uid text collate "C" not null,
@@ -181,9 +187,21 @@ create table addons (
     position bigint not null
 );
 
+-- What each source (the empty one is the person, all others are imports) says of an addon; one of them is shown.
+create table addon_given (
+    uid text collate "C" not null,
+    addon_id text collate "C" not null,
+    source text collate "C" not null,
+    transport_url text not null,
+    manifest text not null,
+    warnings text[] not null,
+    primary key (uid, addon_id, source)
+);
+
 create table addon (
     uid text collate "C" not null,
     addon_id text collate "C" not null,
+    source text collate "C" not null,
     transport_url text not null,
     manifest text not null,
     warnings text[] not null,

@@ -9,10 +9,12 @@ from msgspec.structs import replace
 from events.contracts.library import (
     JOINED,
     JOINS,
+    UNDONE,
     ClearHistory,
     HistoryCleared,
     IdsJoined,
     IdsSplit,
+    ImportUndone,
     JoinIds,
     ListMoved,
     ListShelved,
@@ -21,17 +23,16 @@ from events.contracts.library import (
     ShelfCommand,
     ShelfEvent,
     SplitIds,
+    TakeInIds,
     happened,
     works,
 )
 from events.cursor import instant
 from events.decider import Decider
 from events.messages import Context, Rejected
-from library import order
+from library import joins, order
+from library.joins import OWN, Group
 from library.order import GONE, Places, Stamp, Told
-
-Group = tuple[str, ...]
-"""Ids of one work, the one that it is shown under first."""
 
 
 class Shelf(Struct, frozen=True):
@@ -39,7 +40,11 @@ class Shelf(Struct, frozen=True):
 
     places: Places = {}
     """Of lists."""
-    joined: tuple[Group, ...] = ()
+    begun: dict[str, tuple[str, ...]] = {}
+    """Whose each list is that some import has brought: such imports, and maybe the person. It goes with the last."""
+    joined: joins.Layers = {}
+    undone: tuple[str, ...] = ()
+    """The imports that were undone last."""
     cleared: int = 0
     """When the history was cleared last, in microseconds since 1970."""
     newest: int = 0
@@ -48,7 +53,7 @@ class Shelf(Struct, frozen=True):
 
     def group(self, work: str) -> Group:
         """Every id of a work."""
-        return next((group for group in self.joined if work in group), (work,))
+        return joins.group(self.joined, work)
 
 
 def decide(command: ShelfCommand, shelf: Shelf, context: Context) -> list[ShelfEvent]:
@@ -56,6 +61,8 @@ def decide(command: ShelfCommand, shelf: Shelf, context: Context) -> list[ShelfE
         raise Rejected("not-signed-in")
     if isinstance(command, MoveList):
         return _move(command, shelf, context)
+    if isinstance(command, TakeInIds):
+        return _take_in(command, shelf)
     at, op = happened(context, command.at, command.sent_at).at, _operation(command)
     if order.is_known(shelf.known, op):
         return []
@@ -75,24 +82,77 @@ def evolve(shelf: Shelf, event: ShelfEvent) -> Shelf:
         case HistoryCleared():
             return replace(_remembering(shelf, event), cleared=max(shelf.cleared, instant(event.at)))
         case IdsJoined():
-            group = united(shelf, event.works)
-            others = tuple(other for other in shelf.joined if other[0] not in group)
-            return replace(_remembering(shelf, event), joined=(*others, group))
+            if event.source in shelf.undone:
+                return shelf
+            return replace(_remembering(shelf, event), joined=joins.joined(shelf.joined, event.works, event.source))
         case IdsSplit():
-            left = (tuple(work for work in group if work != event.work) for group in shelf.joined)
-            return replace(_remembering(shelf, event), joined=tuple(group for group in left if len(group) > 1))
+            return replace(_remembering(shelf, event), joined=joins.split(shelf.joined, event.work))
+        case ImportUndone(import_id=source):
+            return _undone(shelf, source)
+        case ListShelved(source=source) if source:
+            return _brought(shelf, event)
         case ListShelved() | ListMoved():
+            if isinstance(event, ListShelved) and event.list_id in shelf.begun:
+                shelf = _of_source(shelf, event.list_id, OWN)
             said = Told(event.at, event.op)
             return _placed(_remembering(shelf, event), event.list_id, said, event.order)
         case ListUnshelved():
-            return _placed(shelf, event.list_id, Told(event.at, ""), GONE)
+            begun = {id: sources for id, sources in shelf.begun.items() if id != event.list_id}
+            return _placed(replace(shelf, begun=begun), event.list_id, Told(event.at, ""), GONE)
         case _:
             assert_never(event)
 
 
-def united(shelf: Shelf, ids: Group) -> Group:
-    """These ids and all that were joined to any of them before; the first of these is the one to show."""
-    return tuple(dict.fromkeys((*ids, *(other for work in ids for other in shelf.group(work)))))
+def _undone(shelf: Shelf, source: str) -> Shelf:
+    """As if the import had never been: lists that nobody else has begun are not there."""
+    begun = {id: tuple(other for other in sources if other != source) for id, sources in shelf.begun.items()}
+    return replace(
+        shelf,
+        places={id: place for id, place in shelf.places.items() if begun.get(id, (OWN,))},
+        begun={id: sources for id, sources in begun.items() if sources},
+        joined=joins.undone(shelf.joined, source),
+        undone=remember(shelf.undone, source),
+    )
+
+
+def remember(undone: tuple[str, ...], source: str) -> tuple[str, ...]:
+    """The latest imports that were undone."""
+    return undone if source in undone else (*undone, source)[-UNDONE:]
+
+
+def _brought(shelf: Shelf, event: ListShelved) -> Shelf:
+    """By an import; what is there already stays at its place."""
+    if event.source in shelf.undone:
+        return shelf
+    said, there = Told(event.at, event.op), is_there(shelf, event.list_id)
+    after = _of_source(shelf, event.list_id, event.source)
+    return after if there else _placed(_remembering(after, event), event.list_id, said, event.order)
+
+
+def is_there(shelf: Shelf, list_id: str) -> bool:
+    return list_id in shelf.places and shelf.places[list_id].order != GONE
+
+
+def sources(shelf: Shelf, list_id: str) -> tuple[str, ...]:
+    """Whose a list is."""
+    return shelf.begun.get(list_id, (OWN,) if is_there(shelf, list_id) else ())
+
+
+def _of_source(shelf: Shelf, list_id: str, source: str) -> Shelf:
+    whose = tuple(dict.fromkeys((*sources(shelf, list_id), source)))
+    return replace(shelf, begun={**shelf.begun, list_id: whose})
+
+
+def bringing(shelf: Shelf, uid: str, list_id: str, source: str, context: Context) -> list[ShelfEvent]:
+    """An import brings a list: behind all others, which make no room for it, so that nothing is different once it is
+    undone; or where it is already."""
+    row = order.row(shelf.places)
+    places = dict(row)
+    if list_id in places and source in sources(shelf, list_id):
+        return []
+    where = places.get(list_id) or order.spread(row[-1][1] if row else None, None, 1)[0]
+    at = order.after(context, shelf.newest)
+    return [ListShelved(uid=uid, list_id=list_id, order=where, at=at, op=source, source=source)]
 
 
 def shelving(
@@ -152,15 +212,33 @@ def _operation(command: JoinIds | SplitIds | ClearHistory) -> str:
 
 def _join(command: JoinIds, op: str, shelf: Shelf, context: Context) -> list[ShelfEvent]:
     """Ids that are joined already are silence, whichever of them comes first."""
-    ids = tuple(dict.fromkeys(works.parse(work).work for work in command.works))
-    group = united(shelf, ids)
-    if set(group) == set(shelf.group(ids[0])):
+    ids = _ids(command.works)
+    if set(ids) <= set(joins.united(shelf.joined, ids[:1], OWN)):
         return []
-    if len(group) > JOINED:
+    _check_joins(shelf, ids)
+    return [IdsJoined(uid=context.actor, works=joins.united(shelf.joined, ids, OWN), at=context.now, op=op)]
+
+
+def _take_in(command: TakeInIds, shelf: Shelf) -> list[ShelfEvent]:
+    """Nothing of what is joined already, by whomever."""
+    ids = _ids(command.works)
+    if command.source in shelf.undone or set(ids) <= set(shelf.group(ids[0])):
+        return []
+    _check_joins(shelf, ids)
+    whole = joins.united(shelf.joined, ids, command.source)
+    return [IdsJoined(uid=command.uid, works=whole, at=command.at, source=command.source)]
+
+
+def _ids(told: tuple[str, ...]) -> Group:
+    return tuple(dict.fromkeys(works.parse(work).work for work in told))
+
+
+def _check_joins(shelf: Shelf, ids: Group) -> None:
+    groups = [shelf.group(id) for id in ids]
+    if len({*ids, *(other for group in groups for other in group)}) > JOINED:
         raise Rejected("too-many-ids", limit=JOINED)
-    if len(shelf.joined) >= JOINS and not any(work in other for other in shelf.joined for work in ids):
+    if sum(map(len, shelf.joined.values())) >= JOINS and all(len(group) == 1 for group in groups):
         raise Rejected("too-many-joins", limit=JOINS)
-    return [IdsJoined(uid=context.actor, works=group, at=context.now, op=op)]
 
 
 def _split(command: SplitIds, op: str, shelf: Shelf, context: Context) -> list[ShelfEvent]:

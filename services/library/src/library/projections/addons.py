@@ -12,6 +12,7 @@ from events.contracts.library import (
     AddonMoved,
     AddonRemoved,
     AddonsEvent,
+    ImportUndone,
     addons_topic,
 )
 from events.log import Commit
@@ -33,29 +34,39 @@ REMOVE = """
      where addon.uid = gone.uid and addon.addon_id = gone.addon_id
 """
 
-INSTALL = """
-    insert into addon (uid, addon_id, transport_url, manifest, warnings, official, protected, place, installed_at,
-                       updated_at, position)
-    select uid, addon_id, transport_url, manifest, array(select jsonb_array_elements_text(warnings::jsonb)), official,
-           protected, place, installed_at, updated_at, position
-      from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::bool[], $8::text[],
-                  $9::timestamptz[], $10::timestamptz[], $11::bigint[])
-           as new (uid, addon_id, transport_url, manifest, warnings, official, protected, place, installed_at,
-                   updated_at, position)
-    on conflict (uid, addon_id) do update
-       set transport_url = excluded.transport_url, manifest = excluded.manifest, warnings = excluded.warnings,
-           official = excluded.official, protected = excluded.protected, place = excluded.place,
-           updated_at = excluded.updated_at, position = excluded.position
+GIVE = """
+    insert into addon_given (uid, addon_id, source, transport_url, manifest, warnings)
+    select uid, addon_id, source, transport_url, manifest, array(select jsonb_array_elements_text(warnings::jsonb))
+      from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+           as new (uid, addon_id, source, transport_url, manifest, warnings)
+    on conflict (uid, addon_id, source) do update
+       set transport_url = excluded.transport_url, manifest = excluded.manifest, warnings = excluded.warnings
 """
 
-CHANGE = """
-    update addon
-       set official = new.official, protected = new.protected, place = new.place, updated_at = new.updated_at,
-           position = new.position
-      from unnest($1::text[], $2::text[], $3::bool[], $4::bool[], $5::text[], $6::timestamptz[], $7::bigint[])
-           as new (uid, addon_id, official, protected, place, updated_at, position)
-     where addon.uid = new.uid and addon.addon_id = new.addon_id
+FORGET = """
+    with kept as (
+        select * from unnest($3::text[], $4::text[], $5::text[]) as kept (uid, addon_id, source))
+    delete from addon_given using unnest($1::text[], $2::text[]) as touched (uid, addon_id)
+     where addon_given.uid = touched.uid and addon_given.addon_id = touched.addon_id
+       and (addon_given.uid, addon_given.addon_id, addon_given.source) not in (select * from kept)
 """
+"""What is removed, or was brought by an import that is undone, never counts again."""
+
+SHOW = """
+    insert into addon (uid, addon_id, source, transport_url, manifest, warnings, official, protected, place,
+                       installed_at, updated_at, position)
+    select uid, addon_id, source, transport_url, manifest, warnings, official, protected, place,
+           installed_at, updated_at, position
+      from unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::bool[], $6::text[], $7::timestamptz[],
+                  $8::timestamptz[], $9::bigint[])
+           as new (uid, addon_id, source, official, protected, place, installed_at, updated_at, position)
+      join addon_given using (uid, addon_id, source)
+    on conflict (uid, addon_id) do update
+       set source = excluded.source, transport_url = excluded.transport_url, manifest = excluded.manifest,
+           warnings = excluded.warnings, official = excluded.official, protected = excluded.protected,
+           place = excluded.place, updated_at = excluded.updated_at, position = excluded.position
+"""
+"""Since when it is there stays as it was. What nobody can read, of who was erased, was not given."""
 
 Of = tuple[str, str]
 """Whose addon, and which."""
@@ -68,11 +79,10 @@ class _Touched(NamedTuple):
     """What a batch did to one addon."""
 
     position: int
+    installed_at: datetime
+    """Since when it is there, if it was not all the time."""
     gone: bool = False
     """It was not there, at the beginning or at some time since."""
-    installed: AddonInstalled | None = None
-    """Whose URL and manifest count now."""
-    installed_at: datetime | None = None
 
 
 class Batch:
@@ -82,27 +92,39 @@ class Batch:
         self.states = states
         self.positions: dict[str, int] = {}
         self.touched: dict[Of, _Touched] = {}
+        self.given: dict[tuple[str, str, str], AddonInstalled] = {}
 
     def take(self, event: AddonsEvent, position: int) -> None:
         before = self.states.get(event.uid, Addons())
         after = self.states[event.uid] = evolve(before, event)
         self.positions[event.uid] = position
-        for id in {event.addon_id, *(before.known.keys() - after.known.keys())}:
-            self._touch((event.uid, id), before.known.get(id, Addon()), after.known.get(id, Addon()), event, position)
+        if isinstance(event, AddonInstalled):
+            self._give(event, before, after)
+        for id in _changed(before, after):
+            self._touch((event.uid, id), before.known.get(id, Addon()), after.known.get(id, Addon()), position)
 
-    def _touch(self, of: Of, before: Addon, after: Addon, event: AddonsEvent, position: int) -> None:
-        touched = self.touched.get(of, _Touched(position))._replace(position=position)
-        if not before.present:
-            touched = touched._replace(gone=True, installed=None)
-        if isinstance(event, AddonInstalled) and after.installed != before.installed:
-            begins = not before.present and after.present
-            at = event.at if begins or touched.installed_at is None else touched.installed_at
-            touched = touched._replace(installed=event, installed_at=at)
+    def _give(self, event: AddonInstalled, before: Addons, after: Addons) -> None:
+        """Of what each source says, the latest counts."""
+        id, source = event.addon_id, event.source
+        told = after.known.get(id, Addon()).by.get(source)
+        if event.transport_url and told != before.known.get(id, Addon()).by.get(source):
+            self.given[event.uid, id, source] = event
+
+    def _touch(self, of: Of, before: Addon, after: Addon, position: int) -> None:
+        at = after.installed.at
+        touched = self.touched.get(of, _Touched(position, at))._replace(position=position)
+        if not before.present or not after.present:
+            touched = touched._replace(gone=True, installed_at=at)
         self.touched[of] = touched
 
     def addon(self, of: Of) -> Addon:
         uid, id = of
         return self.states[uid].known.get(id, Addon())
+
+
+def _changed(before: Addons, after: Addons) -> set[str]:
+    ids = before.known.keys() | after.known.keys()
+    return {id for id in ids if before.known.get(id) != after.known.get(id)}
 
 
 async def apply_to_addon(db: Db, commits: Sequence[Commit]) -> set[str]:
@@ -111,7 +133,7 @@ async def apply_to_addon(db: Db, commits: Sequence[Commit]) -> set[str]:
         (event, commit.sequence)
         for commit in commits
         for event in commit.events
-        if isinstance(event, AddonInstalled | AddonMoved | AddonFlagged | AddonRemoved)
+        if isinstance(event, AddonInstalled | AddonMoved | AddonFlagged | AddonRemoved | ImportUndone)
     ]
     if not events:
         return set()
@@ -123,33 +145,34 @@ async def apply_to_addon(db: Db, commits: Sequence[Commit]) -> set[str]:
     states = [(uid, _encoder.encode(batch.states[uid]), batch.positions[uid]) for uid in uids]
     await db.execute(SAVE_STATES, *columns(states))
     await _write(db, batch)
-    return {addons_topic(uid) for uid in uids}
+    return {addons_topic(uid) for uid, _ in batch.touched}
 
 
 async def _write(db: Db, batch: Batch) -> None:
     """First what is gone: what came back since begins anew."""
-    if gone := [of for of, touched in batch.touched.items() if touched.gone or not batch.addon(of).present]:
+    if not batch.touched:
+        return
+    if batch.given:
+        await db.execute(GIVE, *columns(_given(*of, event) for of, event in batch.given.items()))
+    kept = [(*of, source) for of in batch.touched for source in batch.addon(of).counting] or [("", "", "")]
+    await db.execute(FORGET, *columns(batch.touched), *columns(kept))
+    if gone := [of for of, touched in batch.touched.items() if touched.gone]:
         await db.execute(REMOVE, *columns(gone))
-    present = {of: touched for of, touched in batch.touched.items() if batch.addon(of).present}
-    if installed := [row for of, touched in present.items() if (row := _installed(of, touched, batch.addon(of)))]:
-        await db.execute(INSTALL, *columns(installed))
-    if changed := [_changed(of, touched, batch.addon(of)) for of, touched in present.items() if not touched.installed]:
-        await db.execute(CHANGE, *columns(changed))
+    if shown := [
+        _shown(of, touched, batch.addon(of)) for of, touched in batch.touched.items() if batch.addon(of).present
+    ]:
+        await db.execute(SHOW, *columns(shown))
 
 
-def _installed(of: Of, touched: _Touched, addon: Addon) -> tuple[object, ...] | None:
-    event = touched.installed
-    if event is None or not event.transport_url:  # nobody can read what was erased
-        return None
+def _given(uid: str, id: str, source: str, event: AddonInstalled) -> tuple[str, ...]:
     warnings = _encoder.encode(examined(event.manifest.encode()).warnings).decode()
-    flags = addon.flags
-    head = *of, event.transport_url, event.manifest, warnings, flags.official, flags.protected
-    return *head, addon.order, touched.installed_at, addon.changed_at, touched.position
+    return uid, id, source, event.transport_url, event.manifest, warnings
 
 
-def _changed(of: Of, touched: _Touched, addon: Addon) -> tuple[object, ...]:
+def _shown(of: Of, touched: _Touched, addon: Addon) -> tuple[object, ...]:
     flags = addon.flags
-    return *of, flags.official, flags.protected, addon.order, addon.changed_at, touched.position
+    head = *of, addon.source, flags.official, flags.protected, addon.order
+    return *head, touched.installed_at, addon.changed_at, touched.position
 
 
 PROJECTIONS: Sequence[Projection] = (Projection("addon", apply_to_addon),)

@@ -15,12 +15,13 @@ from events.contracts.library import (
     ImportFailed,
     ImportPlanned,
     ImportUndone,
+    Skipped,
     imports_topic,
 )
 from events.contracts.library.events import ListCreated, TakenIn
 from events.log import Commit
 from events.projection import Db, Projection
-from library.imports import Import, after_planning
+from library.imports import TOLD, Import, after_planning
 from library.projections.rows import columns
 
 LOAD = """
@@ -146,13 +147,23 @@ def _carried(row: ImportRow, event: Any) -> ImportRow:
         case ImportConfirmed():
             return row._replace(state="applying", confirmed=True)
         case ImportApplied():
-            return row._replace(state="applied", counts=_json(event.counts))
+            return _applied(row, event)
         case ImportFailed():
             return row._replace(state="failed", error=event.code, details=_json(event.details))
         case ImportUndone():
             return row._replace(state="undone")
         case _:
             return row
+
+
+def _applied(row: ImportRow, event: ImportApplied) -> ImportRow:
+    """What the rules refused goes before what the plan had passed over, so that it is told in any case."""
+    reasons = Counter(msgspec.json.decode(row.reasons, type=dict[str, int])) + Counter(event.reasons)
+    planned = msgspec.json.decode(row.skipped, type=list[Skipped])
+    skipped = [*event.skipped, *planned][:TOLD]
+    return row._replace(
+        state="applied", counts=_json(event.counts), reasons=_json(dict(reasons)), skipped=_json(skipped)
+    )
 
 
 def _json(value: object) -> str:

@@ -240,7 +240,7 @@ async def apply_to_shelf(db: Db, commits: Sequence[Commit]) -> set[str]:
                 orders[_list_of(event)] = event.order
             elif isinstance(event, ListUnshelved):
                 orders[_list_of(event)] = None
-            elif isinstance(event, IdsJoined | IdsSplit):
+            elif isinstance(event, IdsJoined | IdsSplit | ImportUndone):
                 joining.add(event.uid)
     if gone := [key for key, order in orders.items() if order is None]:
         await db.execute(FORGET_LISTS.format(table="shelved"), *columns(gone))

@@ -109,7 +109,7 @@ async def _merged(db: Db, facts: Sequence[Fact]) -> set[Named]:
 
 
 async def _joined(db: Db, facts: Sequence[Fact]) -> set[Named]:
-    events = [fact.event for fact in facts if isinstance(fact.event, IdsJoined | IdsSplit)]
+    events = [fact.event for fact in facts if isinstance(fact.event, IdsJoined | IdsSplit | ImportUndone)]
     return await regroup(db, events) if events else set()
 
 

@@ -21,8 +21,9 @@ from events.contracts.library import (
 from events.definition import Answering
 from events.messages import NO_NUL, Context, Query
 from events.projection import Db
+from library.joins import Group, Layers, shown
 from library.projections.facts import decoder
-from library.projections.groups import Groups, regrouped
+from library.projections.groups import regrouped
 from library.queries.common import after, fitting, page, past
 from library.title.state import Title, evolve
 from library.title.summary import Summary, summary
@@ -56,7 +57,7 @@ class WorkPlace(NamedTuple):
 class Then(NamedTuple):
     """What held for the whole library at a time."""
 
-    groups: Groups
+    groups: Mapping[str, Group]
     undone: frozenset[str]
     cleared_at: datetime | None
 
@@ -66,8 +67,8 @@ async def as_of(db: Db, query: AsOf, context: Context) -> AsOfPage:
     start = after(query.cursor, WorkPlace(""))
     then = await _then(db, context.actor, at)
     joined = [(id, ids[0]) for id, ids in then.groups.items()]
-    ids, shown = [id for id, _ in joined], [work for _, work in joined]
-    rows = await db.fetch(WORKS, context.actor, at, start.work, ids, shown, query.limit + 1)
+    ids, works_of = [id for id, _ in joined], [work for _, work in joined]
+    rows = await db.fetch(WORKS, context.actor, at, start.work, ids, works_of, query.limit + 1)
     works, more = page(rows, query.limit, lambda row: WorkPlace(row["work"]))
     views = await _views(db, context.actor, at, [row["work"] for row in works], then)
     room = fitting(len(msgspec.json.encode(view.details)) for view in views)
@@ -77,17 +78,18 @@ async def as_of(db: Db, query: AsOf, context: Context) -> AsOfPage:
 
 
 async def _then(db: Db, uid: str, at: datetime) -> Then:
-    groups: Groups = {}
+    layers = Layers()
     undone, cleared = set[str](), None
     for row in await db.fetch(SHELF, uid, at):
         match event := decoder.decode(row["body"]):
             case IdsJoined() | IdsSplit():
-                groups = regrouped(groups, event)
+                layers = regrouped(layers, event)
             case ImportUndone():
+                layers = regrouped(layers, event)
                 undone.add(event.import_id)
             case HistoryCleared():
                 cleared = max(cleared or event.at, event.at)
-    return Then(groups, frozenset(undone), cleared)
+    return Then(shown(layers), frozenset(undone), cleared)
 
 
 async def _views(db: Db, uid: str, at: datetime, works: Sequence[str], then: Then) -> list[ItemView]:
@@ -97,11 +99,11 @@ async def _views(db: Db, uid: str, at: datetime, works: Sequence[str], then: The
     for row in await db.fetch(FACTS, uid, list(ids), at):
         event: Any = decoder.decode(row["body"])
         titles[ids[row["work"]]] = evolve(titles[ids[row["work"]]], event)
-    shown = {work: summary(titles[work], then.undone, then.cleared_at) for work in works}
-    return [_view(work, one, then.groups) for work, one in shown.items() if one.updated_at is not None]
+    found = {work: summary(titles[work], then.undone, then.cleared_at) for work in works}
+    return [_view(work, one, then.groups) for work, one in found.items() if one.updated_at is not None]
 
 
-def _view(work: str, now: Summary, groups: Mapping[str, tuple[str, ...]]) -> ItemView:
+def _view(work: str, now: Summary, groups: Mapping[str, Group]) -> ItemView:
     assert now.updated_at is not None
     return ItemView(
         work=work,

@@ -6,9 +6,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from events.contracts.library import erasures, works
-from events.contracts.library.events import AddonFlags, TakenPlay, TakenPosition
+from events.contracts.library.events import AddonFlags, Counts, Skipped, TakenPlay, TakenPosition
 from events.contracts.library.words import (
     COLLECTION_BYTES,
+    INSTALLATION_BYTES,
     LIST_ITEMS,
     Details,
     Device,
@@ -204,6 +205,20 @@ class JoinIds(_OfShelf, frozen=True, kw_only=True):
     works: Annotated[tuple[Work, ...], Meta(min_length=2, max_length=10)]
 
 
+class TakeInIds(Command, frozen=True, kw_only=True):
+    """Join ids that an import found to name one work. They stay joined until it is undone."""
+
+    function: ClassVar[str] = "library.take_in_ids"
+    internal: ClassVar[bool] = True
+    uid: str
+    works: tuple[str, ...]
+    source: str
+    at: datetime
+
+    def keys(self, context: Context) -> tuple[Key, ...]:
+        return (shelf_key(self.uid),)
+
+
 class SplitIds(_OfShelf, frozen=True, kw_only=True):
     """Take a join back for one id: it names a work of its own again, with all that was done under it. Takes effect
     when it arrives."""
@@ -233,7 +248,7 @@ class MoveList(_OfShelf, frozen=True, kw_only=True):
     """A fractional index; goes before `after`, and is how devices that were offline keep their places."""
 
 
-ShelfCommand = JoinIds | SplitIds | ClearHistory | MoveList
+ShelfCommand = JoinIds | TakeInIds | SplitIds | ClearHistory | MoveList
 
 
 # Lists.
@@ -250,6 +265,10 @@ class _OfList(_Told, frozen=True, kw_only=True):
 
     def keys(self, context: Context) -> tuple[Key, ...]:
         return (list_key(context.actor, self.list_id),)
+
+    def looks_at(self, context: Context) -> tuple[Key, ...]:
+        """Which imports were undone tells whether the list is there. Who undoes one just now has not seen this yet."""
+        return (shelf_key(context.actor),) if context.actor else ()
 
 
 class CreateList(_Told, frozen=True, kw_only=True):
@@ -291,6 +310,10 @@ class DeleteList(_OfList, frozen=True, kw_only=True):
 
     def keys(self, context: Context) -> tuple[Key, ...]:
         return (list_key(context.actor, self.list_id), shelf_key(context.actor))
+
+    def looks_at(self, context: Context) -> tuple[Key, ...]:
+        """It decides over the shelf as well."""
+        return ()
 
 
 class Entry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -367,10 +390,12 @@ TransportUrl = Annotated[str, Meta(min_length=1, max_length=4_000, pattern=NO_NU
 class InstallAddon(_OfAddons, frozen=True, kw_only=True):
     """Install an addon by its transport URL, or take over another manifest of one that is installed.
 
-    Without a manifest the server fetches it. The same URL is never there twice.
+    Without a manifest the server fetches it. The same URL is never there twice. A manifest of nearly 64 KiB does not
+    fit into a frame: send it over HTTP, or let the server fetch it.
     """
 
     function: ClassVar[str] = "library.install_addon"
+    largest: ClassVar[int] = INSTALLATION_BYTES
     personal: ClassVar[bool] = True
     errors: ClassVar[tuple[str, ...]] = (
         "bad-transport-url",
@@ -431,7 +456,7 @@ class ImportAddons(_OfAddons, frozen=True, kw_only=True):
     """Take over a Stremio addon collection, in its order, in one piece. What is there already takes over the manifest
     and stays where it is; with `replace` what the collection does not name is removed, unless it is protected.
 
-    Over HTTP it may be of 352 KiB.
+    Over HTTP it may be of 352 KiB, in a frame of no more than any other.
     """
 
     function: ClassVar[str] = "library.import_addons"
@@ -448,7 +473,21 @@ class ImportAddons(_OfAddons, frozen=True, kw_only=True):
     replace: bool = False
 
 
-AddonsCommand = InstallAddon | MoveAddon | FlagAddon | RemoveAddon | ImportAddons
+class TakeInAddons(Command, frozen=True, kw_only=True):
+    """Install addons that an import found, behind those that are there. They stay until it is undone."""
+
+    function: ClassVar[str] = "library.take_in_addons"
+    internal: ClassVar[bool] = True
+    uid: str
+    addons: tuple[Descriptor, ...]
+    source: str
+    at: datetime
+
+    def keys(self, context: Context) -> tuple[Key, ...]:
+        return (addons_key(self.uid),)
+
+
+AddonsCommand = InstallAddon | MoveAddon | FlagAddon | RemoveAddon | ImportAddons | TakeInAddons
 
 
 # Who somebody is.
@@ -515,12 +554,13 @@ class _OfImport(Command, frozen=True, kw_only=True):
 
 class StartImport(Command, frozen=True, kw_only=True):
     """Take in a file that was uploaded (`POST /v1/import/{format}` does both). It is one unit: a report says what it
-    brings, a dry run changes nothing, and all of it can be undone."""
+    brings, a dry run changes nothing, and all of it can be undone. One whose file is not there, or has gone since,
+    fails with `no-such-upload` in its report."""
 
     function: ClassVar[str] = "library.import"
     personal: ClassVar[bool] = True
     returns: ClassVar[Any] = Import
-    errors: ClassVar[tuple[str, ...]] = ("no-such-upload", "rate-limited")
+    errors: ClassVar[tuple[str, ...]] = ("rate-limited",)
     upload: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
     format: Format
     dry_run: bool = False
@@ -548,6 +588,11 @@ class UndoImport(_OfImport, frozen=True, kw_only=True):
     function: ClassVar[str] = "library.undo_import"
     errors: ClassVar[tuple[str, ...]] = ("no-such-import", "import-under-way")
 
+    def keys(self, context: Context) -> tuple[Key, ...]:
+        """What came of it is known in all of these; they are told together or not at all."""
+        uid = context.actor
+        return (import_key(uid, self.import_id), addons_key(uid), shelf_key(uid))
+
 
 class _OfTheImport(Command, frozen=True, kw_only=True):
     internal: ClassVar[bool] = True
@@ -567,9 +612,15 @@ class PlanImport(_OfTheImport, frozen=True, kw_only=True):
 
 
 class FinishImport(_OfTheImport, frozen=True, kw_only=True):
-    """All of it is in."""
+    """All of it is in, but for what the rules refused."""
 
     function: ClassVar[str] = "library.finish_import"
+    counts: Counts
+    """What was really done."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Of what was planned, how much was refused with which slug."""
+    skipped: tuple[Skipped, ...] = ()
+    """The first of that."""
 
 
 class FailImport(_OfTheImport, frozen=True, kw_only=True):
@@ -589,6 +640,7 @@ COMMANDS: tuple[type[Command], ...] = (
     RemovePlays,
     TakeIn,
     JoinIds,
+    TakeInIds,
     SplitIds,
     ClearHistory,
     MoveList,
@@ -604,6 +656,7 @@ COMMANDS: tuple[type[Command], ...] = (
     FlagAddon,
     RemoveAddon,
     ImportAddons,
+    TakeInAddons,
     SignIn,
     EditProfile,
     SetPreferences,

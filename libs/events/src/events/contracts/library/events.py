@@ -149,11 +149,13 @@ class HistoryCleared(Event, frozen=True, kw_only=True, tag="library.history-clea
 
 
 class IdsJoined(Event, frozen=True, kw_only=True, tag="library.ids-joined"):
-    """Several ids were declared to name one work. The first is the one that it is shown under."""
+    """Several ids were declared to name one work; by an import, if `source` names one. The first is the one that it is
+    shown under."""
 
     uid: str
     works: tuple[str, ...]
     at: datetime
+    source: str = ""
     op: str = ""
 
 
@@ -167,13 +169,14 @@ class IdsSplit(Event, frozen=True, kw_only=True, tag="library.ids-split"):
 
 
 class ListShelved(Event, frozen=True, kw_only=True, tag="library.list-shelved"):
-    """A list took its place among the others."""
+    """A list took its place among the others. One that an import (`source`) brings once more stays at its place."""
 
     uid: str
     list_id: str
     order: str
     at: datetime
     op: str
+    source: str = ""
 
 
 class ListMoved(Event, frozen=True, kw_only=True, tag="library.list-moved"):
@@ -404,12 +407,16 @@ class ImportConfirmed(Event, frozen=True, kw_only=True, tag="library.import-conf
 
 
 class ImportApplied(Event, frozen=True, kw_only=True, tag="library.import-applied"):
-    """All of the file has been taken in."""
+    """All of the file has been taken in, but for what the rules refused."""
 
     uid: str
     import_id: str
     counts: Counts
     at: datetime
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Of what was planned, how much was refused with which slug."""
+    skipped: tuple[Skipped, ...] = ()
+    """The first of that."""
 
 
 class ImportFailed(Event, frozen=True, kw_only=True, tag="library.import-failed"):
@@ -423,7 +430,7 @@ class ImportFailed(Event, frozen=True, kw_only=True, tag="library.import-failed"
 
 
 class ImportUndone(Event, frozen=True, kw_only=True, tag="library.import-undone"):
-    """Nothing that an import brought counts any more."""
+    """Nothing that an import brought counts any more. Stands in every aggregate that has to know."""
 
     uid: str
     import_id: str
@@ -431,9 +438,9 @@ class ImportUndone(Event, frozen=True, kw_only=True, tag="library.import-undone"
 
 
 TitleEvent = Started | Stopped | Completed | Progressed | Marked | ItemChanged | PlaysRemoved | TakenIn
-ShelfEvent = HistoryCleared | IdsJoined | IdsSplit | ListShelved | ListMoved | ListUnshelved
+ShelfEvent = HistoryCleared | IdsJoined | IdsSplit | ListShelved | ListMoved | ListUnshelved | ImportUndone
 ListEvent = ListCreated | ListRenamed | ListDeleted | ListItemsPut | ListItemsRemoved
-AddonsEvent = AddonInstalled | AddonMoved | AddonFlagged | AddonRemoved
+AddonsEvent = AddonInstalled | AddonMoved | AddonFlagged | AddonRemoved | ImportUndone
 ProfileEvent = ProfileClaimed | ProfileEdited | PreferencesChanged
 ImportEvent = ImportAsked | ImportPlanned | ImportConfirmed | ImportApplied | ImportFailed | ImportUndone
 

@@ -55,7 +55,11 @@ JOINED = 10
 """Ids of one work."""
 JOINS = 2_000
 """Works of one person that have several ids."""
+UNDONE = 1_000
+"""Imports of one person that are remembered as undone, the latest."""
 MANIFEST_BYTES = 64 * 1024
+INSTALLATION_BYTES = MANIFEST_BYTES + 16 * 1024
+"""Of what installs an addon with its manifest, over HTTP."""
 COLLECTION_BYTES = 352 * 1024
 """Of an addon collection that is taken over in one piece: as much as fits into one commit, sealed."""
 MANIFEST_WARNING_BYTES = 8 * 1024

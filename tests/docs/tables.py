@@ -40,6 +40,7 @@ from gateway.errors import CLOSINGS, ERRORS, OTHER_CLOSINGS
 from gateway.issuers import Issuer
 from gateway.settings import Settings
 from library import fetching, order, profile
+from library import metrics as library_metrics
 from library import settings as library_settings
 from library.formats import bitfield, reading
 from library.queries import addons as addon_queries
@@ -256,11 +257,15 @@ def library_addons() -> Iterator[Row]:
     yield "Page of addons, as JSON", _size(addon_queries.PAGE_BYTES), "it ends there; `cursor` goes on"
 
 
+FORGOTTEN_UNDO = "items that an earlier one had put on somebody's own list count towards its limit"
+
+
 def library_imports() -> Iterator[Row]:
     uploads = streams.declared_streams()["UP_LIBRARY"]
     yield "File to take in", _size(library_contract.UPLOAD_BYTES), "413 `body-too-large`"
     waits = f"{uploads['max_age'] // 10**9 // 60} min, {_size(uploads['max_bytes'])} of all people together"
     yield "Files on their way into a library", waits, "`no-such-upload`, `uploads-full`"
+    yield "Undone imports of one person that are remembered", f"{library_contract.UNDONE:,}, the latest", FORGOTTEN_UNDO
     share = f"{library_contract.REMOVES_MOST * 100:.0f} % of what is there"
     yield "What an import removes unasked", share, "it stops, until `library.confirm_import`"
     yield "Unpacked files of a zip", f"{_size(reading.UNPACKED_BYTES)}, {reading.FILES:,} files", "`zip-too-large`"
@@ -465,6 +470,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "functions": functions_table,
     "events": events_table,
     "service-metrics": lambda: metrics_table(telemetry),
+    "library-metrics": lambda: metrics_table(library_metrics),
     "gateway-metrics": lambda: metrics_table(metrics),
 }
 

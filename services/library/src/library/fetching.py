@@ -20,6 +20,7 @@ from yarl import URL
 from events.contracts.library import MANIFEST_BYTES, InstallAddon
 from events.definition import Preparing
 from events.messages import Command, Context, Rejected
+from library import metrics
 from library.manifest import is_given, transport
 
 SECONDS = 10.0
@@ -127,11 +128,19 @@ class Fetches:
 
     def _done(self, asked: _Asked, task: "asyncio.Task[bytes]") -> None:
         self._going.pop(asked, None)
+        metrics.fetches.labels(_outcome(task)).inc()
         if task.cancelled() or task.exception() is not None:
             return  # looked at, also if nobody waits any more
         self._found[asked] = task.result()
         while len(self._found) > KEPT:
             self._found.popitem(last=False)
+
+
+def _outcome(task: "asyncio.Task[bytes]") -> str:
+    if task.cancelled():
+        return "cancelled"
+    error = task.exception()
+    return "fetched" if error is None else error.code if isinstance(error, Rejected) else "internal"
 
 
 async def fetched(url: str, allowed: Allowed = is_public, seconds: float = SECONDS) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import hashlib
 import json
 import secrets
 import time
@@ -15,7 +16,7 @@ import pytest
 from tests.unit.library import files
 from tests.wait import eventually
 
-from events.bus import Bus
+from events.bus import ApiError, Bus
 from events.contracts import library
 from events.contracts.library import (
     Addons,
@@ -27,6 +28,7 @@ from events.contracts.library import (
     Imports,
     ImportsPage,
     ImportView,
+    InstallAddon,
     Item,
     Items,
     ItemView,
@@ -409,6 +411,135 @@ async def test_addons_of_an_export_are_installed_once(house: House, ana: str) ->
     assert [(addon.transport_url, addon.flags.protected) for addon in addons] == [(url, True)]
     await house.imported(body, "matinee", ana)
     assert (await house.ask(Addons(), ana)).items == addons
+
+
+def an_export(*records: Any) -> bytes:
+    return files.as_lines({"record": "matinee", "version": 1}, *records)
+
+
+def an_addon(name: str, **more: Any) -> Any:
+    manifest = {"id": f"org.{name}", "version": "1.0.0", "name": name, "resources": [], "types": [], "catalogs": []}
+    url = f"https://{name}.example/s3cret-t0ken/manifest.json"
+    return {"record": "addon", "transport_url": url, "manifest": manifest, **more}
+
+
+async def test_addons_and_joined_ids_go_with_the_import_and_come_again_with_the_next(house: House, ana: str) -> None:
+    own = an_addon("own")
+    manifest = msgspec.Raw(msgspec.json.encode(own["manifest"]))
+    await house.tell(InstallAddon(transport_url=own["transport_url"], manifest=manifest), ana)
+    await house.tell(JoinIds(works=("tt0000001", "tmdb:movie:1")), ana)
+    await house.tell(Mark(work="tt0000001"), ana)
+    await house.tell(Mark(work="tt0000002"), ana)
+    before = await everything(house, ana)
+    body = an_export(
+        own,
+        an_addon("films", flags={"protected": True}),
+        {"record": "ids", "works": ["tvdb:1", "tmdb:movie:1"]},
+        {"record": "ids", "works": ["tmdb:movie:2", "tt0000002"]},
+        {"record": "ids", "works": ["tt0000001", "tmdb:movie:1"]},
+    )
+
+    first = await house.imported(body, "matinee", ana)
+    after = await everything(house, ana)
+    assert first.counts == Counts(total=5, added=3, skipped=2)
+    assert first.reasons == {"already-there": 2}
+    assert [addon.transport_url for addon in after["addons"]] == [
+        own["transport_url"],
+        an_addon("films")["transport_url"],
+    ]
+    assert after["ids"] == [["tt0000001", "tmdb:movie:1", "tvdb:1"], ["tmdb:movie:2", "tt0000002"]]
+
+    await house.tell(UndoImport(import_id=first.import_id), ana)
+    assert await everything(house, ana) == before
+
+    second = await house.imported(body, "matinee", ana)
+    assert second.counts == first.counts
+    assert strip(await everything(house, ana)) == strip(after)
+
+
+def strip(seen: dict[str, Any]) -> Any:
+    """Without when an addon was installed."""
+    return [addon.transport_url for addon in seen["addons"]], seen["ids"], seen["items"]
+
+
+async def everything(house: House, by: str) -> dict[str, Any]:
+    shown = [await house.ask(Item(work=work), by) for work in ("tt0000001", "tt0000002")]
+    addons = (await house.ask(Addons(), by)).items
+    return {**await house.views(by), "addons": addons, "ids": [title.ids for title in shown]}
+
+
+async def test_what_the_rules_refuse_is_told_and_not_counted_as_done(
+    house: House, ana: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("library.addons.ADDONS", 1)
+    body = an_export(
+        an_addon("one"),
+        an_addon("two"),
+        an_addon("bad", transport_url="ftp://bad.example"),
+        an_addon("none", manifest={"id": "x"}),
+    )
+
+    done = await house.imported(body, "matinee", ana)
+
+    assert done.counts == Counts(total=4, added=1, skipped=3)
+    assert done.reasons == {"too-many-addons": 1, "bad-transport-url": 1, "manifest-invalid": 1}
+    assert {(one.line, one.reason) for one in done.skipped} == {
+        (3, "too-many-addons"),
+        (4, "bad-transport-url"),
+        (5, "manifest-invalid"),
+    }
+
+
+async def test_no_secret_of_an_addon_is_in_the_log_nor_anything_to_guess_it_by(
+    house: House, ana: str, servers: Embedded, capfd: pytest.CaptureFixture[str]
+) -> None:
+    addon = an_addon("films")
+    await house.imported(an_export(addon), "matinee", ana)
+
+    url = addon["transport_url"]
+    texts = (url, url.removeprefix("https://"), f"{url}\n", "s3cret-t0ken", "addon\n" + url)
+    guesses = [
+        hashlib.new(kind, text.encode()).hexdigest()[:12] for text in texts for kind in ("sha256", "sha1", "md5")
+    ]
+    bus = await Bus.connect(servers.nats_url(), "ops")
+    raw = [message async for message in every_message(bus, "EV_LIBRARY")]
+    await bus.close()
+    stored = b"\n".join(raw).decode(errors="replace")
+    assert ana in stored
+    assert [guess for guess in (*guesses, "s3cret-t0ken") if guess in stored] == []
+    said = "".join(capfd.readouterr())
+    assert "import ended" in said
+    assert "s3cret-t0ken" not in said
+
+
+async def every_message(bus: Bus, stream: str) -> AsyncIterator[bytes]:
+    """Headers and bodies, as they are stored."""
+    last = (await bus.api(f"STREAM.INFO.{stream}"))["state"]["last_seq"]
+    for sequence in range(1, last + 1):
+        with contextlib.suppress(ApiError):
+            found = (await bus.api(f"STREAM.MSG.GET.{stream}", {"seq": sequence}))["message"]
+            yield found["subject"].encode() + base64.b64decode(found.get("hdrs", "")) + base64.b64decode(found["data"])
+
+
+async def test_a_manifest_comes_back_byte_for_byte(house: House, ana: str) -> None:
+    manifest = (
+        b'{"types": [], "id":"org.films","version":"1.0.0", "name":"F\\u00efl\\/ms","resources":[],"catalogs":[],'
+    )
+    manifest += b'"n":1.50}'
+    line = b'{"record":"addon","transport_url":"https://f.example/manifest.json","manifest":%s}\n' % manifest
+    await house.imported(an_export() + line, "matinee", ana)
+
+    (addon,) = (await house.ask(Addons(), ana)).items
+    assert bytes(addon.manifest) == manifest
+
+
+async def test_a_manifest_of_many_lines_is_one_line_of_an_export(house: House, ana: str) -> None:
+    manifest = json.dumps(an_addon("films")["manifest"], indent=2).encode()
+    await house.tell(InstallAddon(transport_url="https://f.example/manifest.json", manifest=msgspec.Raw(manifest)), ana)
+
+    page = await house.ask(Export(), ana)
+    records = [msgspec.json.encode(record) for record in page.records]
+    assert not any(b"\n" in record for record in records)
 
 
 async def exported(house: House, by: str) -> list[list[Any]]:

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, get_args
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Raw, Struct
 
 from events.contracts.library import (
+    AddonFlags,
     Descriptor,
     Details,
     Entry,
@@ -16,6 +17,7 @@ from events.contracts.library import (
     Reaction,
     TakenPlay,
     TakenPosition,
+    TransportUrl,
 )
 from events.contracts.library.words import FILM, LIST_ITEMS
 from library.formats import reading, records
@@ -64,11 +66,12 @@ def read(file: BinaryIO, name: str) -> Iterator[Found]:
             continue
         if number == 0 and entry.get("version") != VERSION:
             raise BadFile("wrong-version", version=records.text(str(entry.get("version")), 20), known=VERSION)
-        yield from _record(item.line, entry, lists)
+        yield from _record(item, entry, lists)
     yield from lists.found()
 
 
-def _record(line: int, entry: Json, lists: _Lists) -> Iterator[Found]:
+def _record(item: reading.Item, entry: Json, lists: _Lists) -> Iterator[Found]:
+    line = item.line
     match entry.get("record"):
         case "title":
             yield _title(line, entry)
@@ -82,23 +85,26 @@ def _record(line: int, entry: Json, lists: _Lists) -> Iterator[Found]:
             if (left := lists.take(line, entry)) is not None:
                 yield left
         case "addon":
-            yield _addon(line, entry)
+            yield _addon(item)
         case "preference":
             yield Left(line, records.text(entry.get("key"), 64), "not-taken-in")
         case _:
             return  # for reading only, or of another version
 
 
-def _addon(line: int, entry: Json) -> Found:
-    told = {
-        "transportUrl": entry.get("transport_url"),
-        "manifest": msgspec.Raw(msgspec.json.encode(entry.get("manifest"))),
-        "flags": entry.get("flags") or {},
-    }
-    try:
-        return AnAddon(line, msgspec.convert(told, Descriptor))
-    except msgspec.ValidationError:
-        return Left(line, "", "invalid-entry")
+class _Addon(Struct):
+    """A record of an addon; its manifest byte for byte."""
+
+    transport_url: TransportUrl
+    manifest: Raw
+    flags: AddonFlags | None = None
+
+
+def _addon(item: reading.Item) -> Found:
+    told = reading.decoded(item, _Addon)
+    if isinstance(told, Left):
+        return told
+    return AnAddon(item.line, Descriptor(told.transport_url, told.manifest.copy(), flags=told.flags or AddonFlags()))
 
 
 def _work(entry: Json) -> str | None:

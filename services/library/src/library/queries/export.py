@@ -54,6 +54,8 @@ from library.projections.rows import episode_at
 from library.queries.common import Column, details
 
 VERSION = 1
+ON_ONE_LINE = str.maketrans("\r\n", "  ")
+"""Between the parts of a JSON text; inside of one there are none."""
 PAGE_BYTES = 400 * 1024
 """Of records; a page has at least one, however large."""
 AT_ONCE = 100
@@ -118,7 +120,7 @@ def _addon(row: Any) -> Record:
     return {
         "record": "addon",
         "transport_url": row["transport_url"],
-        "manifest": Raw(row["manifest"].encode()),
+        "manifest": Raw(row["manifest"].translate(ON_ONE_LINE).encode()),
         "flags": {"official": row["official"], "protected": row["protected"]},
         "order": row["place"],
         "installed_at": row["installed_at"],

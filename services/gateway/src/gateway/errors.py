@@ -33,7 +33,9 @@ ERRORS: dict[str, Meaning] = {
     "invalid-frame": Meaning(400, "The frame is not one of the protocol."),
     "unknown-op": Meaning(400, "There is no such op."),
     "invalid-argument": Meaning(422, "An argument is missing or wrong."),
-    "frame-too-large": Meaning(413, "The frame is too large."),
+    "frame-too-large": Meaning(
+        413, "The frame is too large. Over HTTP an addon's manifest and a collection may be larger."
+    ),
     "body-too-large": Meaning(413, "The body is too large."),
     "data-too-large": Meaning(413, "The data is too large."),
     "unsupported-file-type": Meaning(415, "Send the file itself, say as application/octet-stream."),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from events.contracts.library import COLLECTION_BYTES, UPLOAD_BYTES
+from events.contracts.library import COLLECTION_BYTES, INSTALLATION_BYTES, UPLOAD_BYTES
 from events.messages import Rejected
 
 FRAME_BYTES = 64 * 1024
@@ -103,6 +103,7 @@ def _size(count: int) -> str:
 TABLE: tuple[Row, ...] = (
     Row("Frame from a client", _size(FRAME_BYTES), f"`frame-too-large`; over {_size(FRAME_BYTES_HARD)} close 1009"),
     Row("Body of an HTTP request", _size(BODY_BYTES), "413 `body-too-large`"),
+    Row("Body with an addon and its manifest", _size(INSTALLATION_BYTES), "413 `body-too-large`"),
     Row("Body with an addon collection", _size(COLLECTION_BYTES), "413 `body-too-large`"),
     Row("Frame id, channel id, key", f"{TEXT_CHARS} characters", "`invalid-frame` or `invalid-argument`"),
     Row("Sockets and event streams per gateway", f"{SOCKETS:,}", "503 `too-many-sockets` (`MATINEE_MAX_SOCKETS`)"),

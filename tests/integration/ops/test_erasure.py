@@ -4,9 +4,13 @@ import asyncio
 import json
 import re
 import secrets
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -23,6 +27,7 @@ from events.bus import Bus
 from events.contracts.library import SignIn
 from events.messages import CONTEXT, Answer, Context
 from events.uploads import Uploads
+from ops.ports import free_port
 
 ISSUER = "https://erased.example"
 SECRET = secrets.token_hex(32)
@@ -76,12 +81,17 @@ class Refused(Exception):
     pass
 
 
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def trusting(folder: Path) -> AbstractContextManager[System]:
+    """A Matinee over *folder* that takes the issuer's tokens."""
     issuers = [{
         "issuer": ISSUER, "kind": "oidc", "algorithms": ["HS256"], "secret": SECRET, "audience": "app",
     }]  # fmt: skip
-    with system_over(tmp_path_factory.mktemp("erased"), MATINEE_ISSUERS=json.dumps(issuers)) as running:
+    return system_over(folder, MATINEE_ISSUERS=json.dumps(issuers))
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with trusting(tmp_path_factory.mktemp("erased")) as running:
         yield running
 
 
@@ -191,6 +201,46 @@ async def test_nothing_readable_of_an_erased_person_is_left_in_any_file(system: 
     assert json.loads(verified.stdout) == {"parties": {}, "library": {}}
 
 
+def copy(source: Path, target: Path) -> None:
+    """With owners and modes, as a backup of a folder is made."""
+    subprocess.run(["cp", "-a", str(source), str(target)], check=True)
+
+
+async def test_who_was_erased_after_a_backup_is_erased_again_when_it_was_put_back(tmp_path: Path) -> None:
+    folder, backup, kept = tmp_path / "matinee", tmp_path / "backup", tmp_path / "erasures.ndjson"
+    with trusting(folder) as system:
+        ana, ben, eve = Person(system), Person(system), Person(system)
+        for person in (ana, ben, eve):
+            await lives(person)
+        assert system.matinee("erase", "--uid", eve.uid).returncode == 0
+        await eve.call("library.create_list", name=eve.file)
+    copy(folder, backup)
+    with trusting(folder) as system:
+        ana.system = system
+        await ana.call("library.erase_me", confirm="erase everything")
+        await eventually(lambda: done(ana), within=30)
+        kept.write_text(system.matinee("erasures").stdout)
+    shutil.rmtree(folder)
+    copy(backup, folder)
+
+    with trusting(folder) as system:
+        ana.system = ben.system = eve.system = system
+        assert [found["name"] for found in (await ana.call("library.lists"))["items"]] == [ana.list], "she is back"
+
+        again = system.matinee("erase", "--from", str(kept), "--scrub", "--json")
+
+        assert again.returncode == 0, again.stderr
+        assert [json.loads(line)["uid"] for line in again.stdout.splitlines()] == [ana.uid]
+        assert found(system, ana.secrets) == {}
+        assert await tables_with(system, ana.uid) == {"erased", "erasure"}
+        assert [found["name"] for found in (await ben.call("library.lists"))["items"]] == [ben.list]
+        assert [found["name"] for found in (await eve.call("library.lists"))["items"]] == [eve.file]
+        twice = system.matinee("erase", "--from", str(kept))
+        assert twice.stdout == "0 erased again; of 2 the log knows it already\n"
+        verified = system.matinee("verify")
+        assert verified.returncode == 0, verified.stdout
+
+
 async def test_who_watches_or_follows_a_party_sees_somebody_without_a_name(system: System) -> None:
     ana, ben = Person(system), Person(system)
     party = await lives(ana)
@@ -242,6 +292,22 @@ async def test_who_erased_themselves_begins_anew_at_the_next_sign_in(system: Sys
     again = system.matinee("erase", "--uid", ana.uid, "--json")
     assert json.loads(again.stdout)["erasure"] != certificate["erasure"]
     assert json.loads(again.stdout)["services"]["library"]["aggregates"] >= 2
+
+
+async def test_with_the_same_token_nothing_comes_back_until_it_is_used_for_more_than_to_look(system: System) -> None:
+    ana = Person(system)
+    await lives(ana)
+    await ana.call("library.erase_me", confirm="erase everything")
+    await eventually(lambda: done(ana), within=30)
+    for _ in range(5):
+        assert await done(ana)
+    assert await tables_with(system, ana.uid) == {"erased", "erasure"}
+
+    async def named_again() -> bool:
+        profile = await ana.call("library.profile")
+        return (profile["display_name"], profile["email"]) == (ana.name, ana.email)
+
+    await eventually(named_again)
 
 
 async def test_asked_twice_it_is_one_erasure(system: System) -> None:
@@ -338,10 +404,32 @@ async def test_nobody_can_ask_for_what_is_the_operator_s(system: System) -> None
 
 
 def test_the_operator_must_say_whom(system: System) -> None:
-    for words in ([], ["--issuer", ISSUER], ["--uid", "x", "--subject", "y", "--issuer", "z"], ["--uid", "a.b>"]):
+    two = ["--uid", "x", "--subject", "y", "--issuer", "z"]
+    for words in ([], ["--issuer", ISSUER], two, ["--uid", "a.b>"], ["--uid", "x", "--from", "erasures.ndjson"]):
         refused = system.matinee("erase", *words)
         assert refused.returncode == 1
         assert re.search("say whom|is not an id", refused.stderr)
+
+
+def test_where_nothing_runs_it_says_so(system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = System(tmp_path, 0, system.supervisor, system.output)
+    refused = nowhere.matinee("erase", "--uid", "x")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "Nothing runs over" in refused.stderr
+    monkeypatch.setenv("NATS_URL", f"nats://127.0.0.1:{free_port()}")
+    refused = nowhere.matinee("erase", "--uid", "x")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "NATS does not answer; nothing was asked for" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_file_that_is_none_of_certificates_erases_nobody(system: System, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.ndjson"
+    wrong.write_text('{"uid": "somebody"}\n')
+    refused = system.matinee("erase", "--from", str(wrong))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "nobody was erased" in refused.stderr
+    assert "somebody" not in system.matinee("erasures").stdout
 
 
 def test_somebody_whom_nobody_knows_is_erased_with_zeros(system: System) -> None:

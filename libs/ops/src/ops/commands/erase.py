@@ -1,12 +1,13 @@
-"""`matinee erase`: erase a person from every service, and show the certificate."""
+"""`matinee erase`: erase a person from every service, and show the certificate; again, after a restore."""
 
 import asyncio
 import base64
+import contextlib
 import importlib
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +22,7 @@ from events.bus import Bus
 from events.contracts.erased import ERASED
 from events.contracts.library import Erase, ErasureView, ShowErasure
 from events.messages import AFTER, CONTEXT, Answer, Context, Rejected
+from ops.certificates import read, undone
 from ops.commands.options import Data
 from ops.commands.replay import AsJson
 from ops.house import OPERATOR
@@ -29,12 +31,17 @@ from ops.running import NotRunning, Running, running_over
 from ops.scrub import scrub as scrub_files
 
 LOOK_SECONDS = 0.2
+CONNECT_SECONDS = 5.0
 TOMBSTONES = f"ev.library.{ERASED}.*"
 UID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 Uid = Annotated[str | None, typer.Option("--uid", help="Whom: the id that the log knows.")]
 Issuer = Annotated[str | None, typer.Option("--issuer", help="Or the issuer of their tokens …")]
 Subject = Annotated[str | None, typer.Option("--subject", help="… and its name for them (`sub`).")]
+File = Annotated[
+    Path | None,
+    typer.Option("--from", help="Or all whom a restored backup has brought back, by a file of `matinee erasures`."),
+]
 Scrub = Annotated[bool, typer.Option("--scrub", help="Then write PostgreSQL's files anew without what was deleted.")]
 
 
@@ -42,20 +49,27 @@ def erase(
     uid: Uid = None,
     issuer: Issuer = None,
     subject: Subject = None,
+    file: File = None,
     scrub: Scrub = False,
     data: Data = Path(".matinee"),
     as_json: AsJson = False,
 ) -> None:
-    """Erase a person from every service and destroy their key. It goes on by itself if this command is cut off."""
+    """Erase a person from every service and destroy their key. It goes on by itself if this command is cut off.
+
+    Say whom by --uid, by --issuer and --subject together, or by --from. Asked again it erases what has come since.
+    """
+    if file is not None and (uid or issuer or subject):
+        raise Problem("say whom: either --from alone, or one person")
+    kept = None if file is None else read(file)
     running = _running(data)
-    whom = _whom(uid, issuer, subject, running)
-    certificate = uvloop.run(_erase(_setting(running, "NATS_URL"), whom))
+    url = _setting(running, "NATS_URL")
+    if kept is None:
+        certificates = uvloop.run(_erase(url, [_whom(uid, issuer, subject, running)]))
+    else:
+        certificates = uvloop.run(_erase_again(url, kept))
     if scrub:
         asyncio.run(scrub_files(_setting(running, "DATABASE_URL")))
-    if as_json:
-        print(msgspec.json.encode(certificate).decode())
-    else:
-        _show(certificate)
+    _tell(certificates, None if kept is None else len(kept), as_json)
 
 
 def scrub(data: Data = Path(".matinee")) -> None:
@@ -70,14 +84,25 @@ def erasures(data: Data = Path(".matinee")) -> None:
         print(msgspec.json.encode(view).decode())
 
 
-async def _erasures(nats_url: str) -> list[ErasureView]:
-    bus = await Bus.connect(nats_url, OPERATOR)
+@contextlib.asynccontextmanager
+async def _asking(nats_url: str) -> AsyncIterator[Bus]:
+    """The operator's connection. Raise `Problem` when the library cannot be asked."""
     try:
-        return [view for uid in await _erased(bus) if (view := await _show_of(bus, uid)) is not None]
+        async with asyncio.timeout(CONNECT_SECONDS):
+            bus = await Bus.connect(nats_url, OPERATOR)
+    except (TimeoutError, Rejected):
+        raise Problem("NATS does not answer; nothing was asked for") from None
+    try:
+        yield bus
     except Rejected as refusal:
-        raise Problem(f"the library service answers: {refusal.code}") from None
+        raise Problem(f"the library service answers: {refusal.code}. Whatever was begun goes on; ask again.") from None
     finally:
         await bus.close()
+
+
+async def _erasures(nats_url: str) -> list[ErasureView]:
+    async with _asking(nats_url) as bus:
+        return [view for uid in await _erased(bus) if (view := await _show_of(bus, uid)) is not None]
 
 
 async def _erased(bus: Bus) -> list[str]:
@@ -96,19 +121,25 @@ async def _show_of(bus: Bus, uid: str, headers: Mapping[str, str] | None = None)
     return msgspec.json.decode(answer.value, type=ErasureView | None)
 
 
-async def _erase(nats_url: str, uid: str) -> ErasureView:
-    bus = await Bus.connect(nats_url, OPERATOR)
-    try:
-        asked = await _ask(bus, f"cmd.library.{Erase.function}", Erase(uid=uid), "system:library")
-        while True:
-            view = await _show_of(bus, uid, {AFTER: asked.position})
-            if view is not None and view.done_at is not None:
-                return view
-            await asyncio.sleep(LOOK_SECONDS)
-    except Rejected as refusal:
-        raise Problem(f"the library service answers: {refusal.code}. Whatever was begun goes on; ask again.") from None
-    finally:
-        await bus.close()
+async def _erase(nats_url: str, uids: Sequence[str]) -> list[ErasureView]:
+    """All of them are asked for at once, and carried out one after the other."""
+    async with _asking(nats_url) as bus:
+        subject = f"cmd.library.{Erase.function}"
+        asked = {uid: await _ask(bus, subject, Erase(uid=uid), "system:library") for uid in uids}
+        return [await _certificate(bus, uid, answer.position) for uid, answer in asked.items()]
+
+
+async def _erase_again(nats_url: str, kept: Mapping[str, ErasureView]) -> list[ErasureView]:
+    known = {view.uid: view for view in await _erasures(nats_url)}
+    return await _erase(nats_url, undone(kept, known))
+
+
+async def _certificate(bus: Bus, uid: str, position: str) -> ErasureView:
+    while True:
+        view = await _show_of(bus, uid, {AFTER: position})
+        if view is not None and view.done_at is not None:
+            return view
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _ask(bus: Bus, subject: str, what: Any, actor: str, headers: Mapping[str, str] | None = None) -> Answer:
@@ -127,7 +158,7 @@ def _whom(uid: str | None, issuer: str | None, subject: str | None, running: Run
             raise Problem(f"{uid!r} is not an id of a person")
         return uid
     if uid is not None or not issuer or not subject:
-        raise Problem("say whom: either --uid, or --issuer and --subject together")
+        raise Problem("say whom: --uid, or --issuer and --subject together, or --from")
     secret = base64.b64decode(_setting(running, "MATINEE_UID_SECRET"))
     ids = importlib.import_module("gateway.identity").Ids(secret, secrets.token_bytes)
     found: str = ids.uid(issuer, subject)
@@ -153,6 +184,19 @@ def _setting(running: Running | None, name: str) -> str:
     if name == "MATINEE_UID_SECRET":
         return running.process("gateway").environment[name]
     return running.nats_url if name == "NATS_URL" else running.database_url
+
+
+def _tell(certificates: Sequence[ErasureView], wanted: int | None, as_json: bool) -> None:
+    """*wanted*: how many a file named; then those who were erased again are a list."""
+    for certificate in certificates:
+        if as_json:
+            print(msgspec.json.encode(certificate).decode())
+        elif wanted is None:
+            _show(certificate)
+        else:
+            print(f"person {certificate.uid} is erased again, erasure {certificate.erasure}")
+    if wanted is not None and not as_json:
+        print(f"{len(certificates)} erased again; of {wanted - len(certificates)} the log knows it already")
 
 
 def _show(certificate: ErasureView) -> None:

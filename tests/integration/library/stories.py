@@ -171,7 +171,7 @@ class Story:
     def _session(self, position: float, more: dict[str, Any]) -> dict[str, Any]:
         uid, device, now = more.get("uid", ANA), more.get("device", ""), self.later(1)
         given = {"uid": uid, "work": FILM, "duration": 100.0, "at": now, "own": more.get("at", now), "session": "s"}
-        return {"position": position, "player": player(uid, device), **given, **more}
+        return {"position": float(position), "player": player(uid, device), **given, **more}
 
     def _of_title(self, event: Any) -> Commit:
         return self.say(title_key(event.uid, event.work), event)

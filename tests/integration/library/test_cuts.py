@@ -177,6 +177,22 @@ async def test_however_log_and_telemetry_are_cut_and_mingled_the_rows_are_the_sa
         assert rows == found[0]
 
 
+@pytest.mark.parametrize("seed", range(4))
+async def test_nor_do_they_where_only_the_newest_facts_are_remembered(
+    model: ReadModel, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fact makes another one forgotten, of an episode that it does not concern."""
+    monkeypatch.setattr("library.title.state.POINTS", 3)
+    story = lived(Random(seed + 200))
+    found = []
+    for size in (1, len(story.commits)):
+        await model.empty()
+        await model.apply(*cut(story.commits, size), *cut(story.kept_heartbeats(), size))
+        found.append(await model.same())
+
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_the_rows_say_what_follows_from_all_that_happened(model: ReadModel, seed: int) -> None:
     story = lived(Random(seed + 100))

@@ -20,10 +20,17 @@ class Counting:
     def __init__(self, db: Any) -> None:
         self._db = db
         self.asked = 0
+        self.rows = 0
 
     def __getattr__(self, name: str) -> Any:
         self.asked += 1
         return getattr(self._db, name)
+
+    async def fetch(self, *args: Any) -> Any:
+        self.asked += 1
+        rows = await self._db.fetch(*args)
+        self.rows += len(rows)
+        return rows
 
 
 async def ask(model: ReadModel, query: Query) -> Any:
@@ -44,6 +51,15 @@ async def test_every_one_of_five_thousand_titles_is_on_one_page(model: ReadModel
         pages = await every_page(page)
         assert [item.work for page in pages for item in page] == [f"tt{n:07d}" for n in range(MANY - 1, -1, -1)]
         assert {len(page) for page in pages} == {100}
+
+
+async def test_a_fact_of_a_long_series_reads_no_rows_of_its_other_episodes(model: ReadModel, story: Story) -> None:
+    story.marked(*(Episode(season=1, episode=n) for n in range(1_000)))
+    await model.apply(story.commits)
+    counting = Counting(model.writer)
+    await apply_to_title(counting, [story.started(10.0, work=SERIES, episode=Episode(season=1, episode=7))])
+
+    assert counting.rows < 10
 
 
 @pytest.mark.parametrize("kind", ["facts", "heartbeats", "undone", "joined"])

@@ -28,8 +28,9 @@ from events.contracts.library import (
 from events.testing import NOW, spec
 from library.shelf import Shelf
 from library.title import decider, sessions
+from library.title.reasons import reasons
 from library.title.state import Title, mark_id, stamp
-from library.title.summary import Summary, reasons, summary
+from library.title.summary import Summary, summary
 
 ANA = "ana"
 FILM = "tt0133093"

@@ -36,8 +36,9 @@ from events.contracts.library import (
 from events.messages import Context
 from events.testing import NOW
 from library.title import decider
+from library.title.reasons import reasons
 from library.title.state import Title, evolve, merge
-from library.title.summary import Summary, reasons, summary
+from library.title.summary import Summary, summary
 
 ANA = "ana"
 WORK = "tt0944947"

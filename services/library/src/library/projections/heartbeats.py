@@ -5,7 +5,7 @@ anew. Both leave the same rows.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -13,8 +13,8 @@ from events.contracts.library import Progressed, slot
 from events.log import Commit
 from events.projection import Db
 from library.projections.groups import Named
-from library.projections.rows import columns, episode_at, place
-from library.title.state import Slot, Title, evolve
+from library.projections.rows import columns, place, slot_at
+from library.title.state import HEARD, Point, Slot, Title, stamp
 
 KEEP = """
     insert into heartbeat (uid, work, season, episode, session, media_seconds, duration, watched_seconds, player,
@@ -64,14 +64,19 @@ async def keep(db: Db, commits: Sequence[Commit]) -> list[Beat]:
     return [newest[tuple(row)] for row in rows]
 
 
-async def heard(db: Db, titles: Collection[Named]) -> Mapping[Named, Title]:
-    """What the heartbeats of these titles add to their facts. They come in the order of `Point`s."""
+async def heard(db: Db, titles: Mapping[Named, Title]) -> Mapping[Named, Title]:
+    """What the heartbeats of these titles add to their facts. They come in the order of `Point`s.
+
+    Most of what is kept is of episodes that were watched to the end since: their facts are newer.
+    """
     slots: defaultdict[Named, dict[str, Slot]] = defaultdict(dict)
     if not titles:
         return {}
     for row in await db.fetch(OF_TITLES, *columns(titles)):
-        beat = Beat(*row)
-        slots[beat.uid, beat.work] |= evolve(Title(), event_of(beat)).slots  # the later one of a slot is the newest
+        named, where = (row["uid"], row["work"]), slot_at(row["season"], row["episode"])
+        known = titles[named].slots.get(where)
+        if known is None or known.newest is None or known.newest.at <= stamp(row["at"]):
+            slots[named][where] = Slot(newest=point_of(Beat(*row)))  # the later one of a slot is the newest
     return {named: Title(slots=known) for named, known in slots.items()}
 
 
@@ -90,17 +95,9 @@ def _beat(event: Progressed) -> Beat:
     )
 
 
-def event_of(beat: Beat) -> Progressed:
-    """The heartbeat as it was told, without the name of its device."""
-    return Progressed(
-        uid=beat.uid,
-        work=beat.work,
-        position=beat.media_seconds,
-        at=beat.at,
-        duration=beat.duration,
-        episode=episode_at(beat.season, beat.episode),
-        player=beat.player,
-        session=beat.session,
-        own=beat.own,
-        watched=beat.watched_seconds,
-    )
+def point_of(beat: Beat) -> Point:
+    """What a title learns of a heartbeat."""
+    at, own = stamp(beat.at), stamp(beat.own)
+    where, session = slot_at(beat.season, beat.episode), beat.session or beat.player
+    seconds, watched = beat.media_seconds, beat.watched_seconds
+    return Point(at, own - at, HEARD, where, session, beat.player, seconds, beat.duration, watched)

@@ -9,10 +9,10 @@ import msgspec
 
 from events.projection import Db
 from library.projections.groups import Named
-from library.projections.heartbeats import Beat, event_of
+from library.projections.heartbeats import Beat, point_of
 from library.projections.rows import columns
-from library.title.state import Point, Title, evolve
-from library.title.summary import percent, watched_in
+from library.title.findings import percent, watched_in
+from library.title.state import Point
 
 LOOK = """
     select item.*, title.film, title.progress
@@ -99,9 +99,3 @@ def _moved(row: Any, beat: Beat) -> Moved | None:
         at=beat.at,
         progress=percent(beat.media_seconds, beat.duration) if row["film"] else row["progress"],
     )
-
-
-def point_of(beat: Beat) -> Point:
-    (known,) = evolve(Title(), event_of(beat)).slots.values()
-    assert known.newest is not None
-    return known.newest

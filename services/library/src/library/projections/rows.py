@@ -3,11 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from events.contracts.library import Episode
-from events.contracts.library.words import episode_of
-
-NO_EPISODE = Episode(season=-1, episode=-1)
-"""Stands for a film in the columns of an episode, which are part of keys and cannot be null."""
+from events.contracts.library import FILM, Episode
+from library.title.state import order
 
 
 def columns(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[Any]]:
@@ -16,9 +13,13 @@ def columns(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[Any]]:
 
 
 def place(slot: str) -> tuple[int, int]:
-    """The columns of a film or an episode."""
-    episode = episode_of(slot) or NO_EPISODE
-    return episode.season, episode.episode
+    """The columns of a film or an episode; -1 stands for a film: they are part of keys and cannot be null."""
+    return order(slot)
+
+
+def slot_at(season: int, episode: int) -> str:
+    """What the columns name, as a slot."""
+    return FILM if season < 0 else f"{season}-{episode}"
 
 
 def episode_at(season: int, episode: int) -> Episode | None:

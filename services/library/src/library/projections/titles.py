@@ -1,7 +1,7 @@
 """Read models of titles: the facts of a batch are merged into their titles, and these shown anew, all at once."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import reduce
 from itertools import islice
@@ -17,8 +17,9 @@ from events.projection import Db, Projection
 from library.projections import heartbeats, moving
 from library.projections.facts import Fact, TitleFact, apply_to_device, apply_to_fact, facts_of
 from library.projections.groups import Named, groups_of, regroup
+from library.projections.heartbeats import Beat, point_of
 from library.projections.rows import columns
-from library.projections.writing import Shown, write
+from library.projections.writing import Shown, Slots, write
 from library.title.state import Title, evolve, merge
 from library.title.summary import summary
 
@@ -79,33 +80,70 @@ class Whole(NamedTuple):
     cleared_at: datetime | None
 
 
+class Merged(NamedTuple):
+    """Titles that facts were merged into."""
+
+    known: Mapping[Named, Known]
+    """What is known of them now."""
+    slots: Mapping[Named, Slots]
+    """Of which of their slots something else may follow."""
+
+
 async def apply_to_title(db: Db, commits: Sequence[Commit]) -> set[str]:
     """Merge the facts of the batch into their titles; show anew whatever they concern."""
     facts = list(facts_of(commits))
     beats = await heartbeats.keep(db, commits)
-    touched = await _merged(db, facts) | await _joined(db, facts) | await _undone(db, facts) | await _cleared(db, facts)
-    groups = await groups_of(db, {*touched, *(beat[:2] for beat in beats)})
-    left = await moving.move(db, [beat for beat in beats if beat[:2] not in touched], groups)
-    await _show(db, {named: groups[named] for named in touched | left})
+    merged = await _merged(db, facts)
+    everywhere = await _joined(db, facts) | await _undone(db, facts) | await _cleared(db, facts)
+    groups = await groups_of(db, {*merged.slots, *everywhere, *(beat[:2] for beat in beats)})
+    shown = merged.slots.keys() | everywhere
+    left = await moving.move(db, [beat for beat in beats if beat[:2] not in shown], groups)
+    touched = _touched(merged.slots, everywhere, [beat for beat in beats if beat[:2] in shown | left])
+    await _show(db, touched, groups, merged.known)
     return _topics(groups)
 
 
-async def _merged(db: Db, facts: Sequence[Fact]) -> set[Named]:
-    """Merge the facts of single titles into these; return which."""
+def _touched(merged: Mapping[Named, Slots], everywhere: Collection[Named], beats: Iterable[Beat]) -> dict[Named, Slots]:
+    """The titles that are to be shown anew, and which of their slots."""
+    some: defaultdict[Named, set[str]] = defaultdict(set)
+    for named, slots in merged.items():
+        some[named].update(slots or ())
+    for beat in beats:
+        some[beat[:2]].add(point_of(beat).slot)
+    whole = {named for named, slots in merged.items() if slots is None}
+    return {**some, **dict.fromkeys({*whole, *everywhere})}
+
+
+async def _merged(db: Db, facts: Sequence[Fact]) -> Merged:
+    """Merge the facts of single titles into these."""
     mine = [fact for fact in facts if isinstance(fact.event, TitleFact)]
     if not mine:
-        return set()
-    known = await states(db, {(fact.event.uid, fact.event.work) for fact in mine})
+        return Merged({}, {})
+    before = await states(db, {(fact.event.uid, fact.event.work) for fact in mine})
+    known = dict(before)
     for fact in mine:
         event = fact.event
-        before = known.get((event.uid, event.work), Known(fact.known_at, Title()))
-        known[event.uid, event.work] = before._replace(title=evolve(before.title, event))
+        then = known.get((event.uid, event.work), Known(fact.known_at, Title()))
+        known[event.uid, event.work] = then._replace(title=evolve(then.title, event))
     rows = ((*named, state.known_at, _encoder.encode(state.title)) for named, state in known.items())
     await db.execute(SAVE_STATES, *columns(rows))
     taken = {(fact.event.uid, fact.event.source, fact.event.work) for fact in mine if isinstance(fact.event, TakenIn)}
     if taken:
         await db.execute(SAVE_TAKEN, *columns(taken))
-    return set(known)
+    return Merged(known, {named: _changed(before.get(named), state.title) for named, state in known.items()})
+
+
+def _changed(before: Known | None, now: Title) -> Slots:
+    """The slots of which something else may follow now. All of a title that was not known: its heartbeats count now."""
+    if before is None:
+        return None
+    then = before.title
+    whole = (then.removed is now.removed, then.clears is now.clears, then.choices.details is now.choices.details)
+    if not all(whole):
+        return None
+    slots = {name for name, known in now.slots.items() if then.slots.get(name) is not known}
+    points = () if then.points is now.points else set(then.points) ^ set(now.points)
+    return slots | {point.slot for point in points}
 
 
 async def _joined(db: Db, facts: Sequence[Fact]) -> set[Named]:
@@ -124,29 +162,42 @@ async def _cleared(db: Db, facts: Sequence[Fact]) -> set[Named]:
     return {tuple(row) for row in await db.fetch(CLEAR, *columns(latest.items()))} if latest else set()
 
 
-async def _show(db: Db, groups: Mapping[Named, tuple[str, ...]]) -> None:
-    """Write the rows of these titles, each under the first of its ids and under no other."""
-    works = {(uid, ids[0]): ids for (uid, _), ids in groups.items()}
+async def _show(
+    db: Db, touched: Mapping[Named, Slots], groups: Mapping[Named, tuple[str, ...]], known: Mapping[Named, Known]
+) -> None:
+    """Write the rows of the slots of these titles, each under the first of its ids and under no other. *known*: what
+    is known of some of them."""
+    works = {(uid, groups[uid, work][0]): groups[uid, work] for uid, work in touched}
     waiting = iter(works.items())
     while some := dict(islice(waiting, AT_ONCE)):
-        await _show_some(db, some)
-    if others := [named for named in groups if named not in works]:
-        await write(db, [], others)
+        # What several ids know together may differ in more than what each of them does.
+        slots = {named: touched.get(named) if len(ids) == 1 else None for named, ids in some.items()}
+        await _show_some(db, some, slots, known)
+    if others := [named for named in touched if named not in works]:
+        await write(db, [], dict.fromkeys(others))
 
 
-async def _show_some(db: Db, works: Mapping[Named, tuple[str, ...]]) -> None:
-    found = await known_of(db, works)
+async def _show_some(
+    db: Db, works: Mapping[Named, tuple[str, ...]], slots: Mapping[Named, Slots], known: Mapping[Named, Known]
+) -> None:
+    found = await known_of(db, works, known)
     shown = [
-        Shown(*named, whole.title, summary(whole.title, whole.undone, whole.cleared_at), whole.members)
+        Shown(*named, whole.title, summary(whole.title, whole.undone, whole.cleared_at, slots[named]), whole.members)
         for named, whole in found.items()
     ]
-    await write(db, shown, works)
+    await write(db, shown, slots)
 
 
-async def known_of(db: Db, works: Mapping[Named, tuple[str, ...]]) -> dict[Named, Whole]:
-    """All that is known of works, as far as anything is. *works*: all the ids of each, by the one it is shown under."""
-    known = await states(db, {(uid, id) for (uid, _), ids in works.items() for id in ids})
-    heard = await heartbeats.heard(db, known)
+async def known_of(
+    db: Db, works: Mapping[Named, tuple[str, ...]], loaded: Mapping[Named, Known] | None = None
+) -> dict[Named, Whole]:
+    """All that is known of works, as far as anything is. *works*: all the ids of each, by the one it is shown under.
+    *loaded*: what was read of some already."""
+    wanted = {(uid, id) for (uid, _), ids in works.items() for id in ids}
+    known = {named: loaded[named] for named in wanted & loaded.keys()} if loaded else {}
+    if missing := wanted - known.keys():
+        known |= await states(db, missing)
+    heard = await heartbeats.heard(db, {named: one.title for named, one in known.items()})
     people = list({uid for uid, _ in works})
     undone: defaultdict[str, set[str]] = defaultdict(set)
     for row in await db.fetch(UNDONE, people):

@@ -1,12 +1,11 @@
 """Puts titles as they are shown into their tables; what is there already stays untouched."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
-from events.contracts.library import FILM
 from events.projection import Db
 from library.projections.groups import Named
 from library.projections.rows import columns, place
@@ -14,6 +13,11 @@ from library.title.state import Title, mark_id
 from library.title.summary import PlaySummary, SlotSummary, Summary
 
 OF_TITLES = "select {table}.* from unnest($1::text[], $2::text[]) as touched (uid, work) join {table} using (uid, work)"
+
+OF_SLOTS = """
+    select {table}.* from unnest($1::text[], $2::text[], $3::int[], $4::int[]) as touched (uid, work, season, episode)
+      join {table} using (uid, work, season, episode)
+"""
 
 DELETE_TITLES = """
     delete from title using unnest($1::text[], $2::text[]) as gone (uid, work)
@@ -85,6 +89,10 @@ SAVE_PLAYS = """
 _encoder = msgspec.json.Encoder()
 
 
+Slots = Collection[str] | None
+"""Of a title, which may have changed; None stands for all."""
+
+
 class Shown(NamedTuple):
     """A title as it is shown."""
 
@@ -136,18 +144,27 @@ class PlayRow(NamedTuple):
     seconds: float | None
 
 
-async def write(db: Db, shown: Sequence[Shown], titles: Collection[Named]) -> None:
-    """Make the rows of *titles* those of *shown*; a title that is not among these has no rows any more."""
+async def write(db: Db, shown: Sequence[Shown], titles: Mapping[Named, Slots]) -> None:
+    """Make the rows of *titles*, of these of their slots, those of *shown*; a title that is not among these has no
+    rows any more."""
     title_rows = [_title(one) for one in shown if one.summary.updated_at is not None]
     there = {row[:2] for row in title_rows}
     if gone := [named for named in titles if named not in there]:
         await db.execute(DELETE_TITLES, *columns(gone))
     if title_rows:
         await db.execute(SAVE_TITLES, *columns(title_rows))
-    known = await db.fetch(OF_TITLES.format(table="item"), *columns(titles))
-    await _difference(db, DELETE_ITEMS, SAVE_ITEMS, 4, map(tuple, known), _items(shown))
-    known = await db.fetch(OF_TITLES.format(table="play"), *columns(titles))
-    await _difference(db, DELETE_PLAYS, SAVE_PLAYS, 5, map(tuple, known), _plays(shown))
+    await _difference(db, DELETE_ITEMS, SAVE_ITEMS, 4, await _there(db, "item", titles), _items(shown))
+    await _difference(db, DELETE_PLAYS, SAVE_PLAYS, 5, await _there(db, "play", titles), _plays(shown))
+
+
+async def _there(db: Db, table: str, titles: Mapping[Named, Slots]) -> Iterable[tuple[Any, ...]]:
+    """The rows of these slots, as they are."""
+    rows: list[Any] = []
+    if whole := [named for named, slots in titles.items() if slots is None]:
+        rows += await db.fetch(OF_TITLES.format(table=table), *columns(whole))
+    if some := [(*named, *place(slot)) for named, slots in titles.items() for slot in slots or ()]:
+        rows += await db.fetch(OF_SLOTS.format(table=table), *columns(some))
+    return map(tuple, rows)
 
 
 async def _difference(
@@ -164,7 +181,6 @@ async def _difference(
 
 def _title(shown: Shown) -> tuple[Any, ...]:
     now = shown.summary
-    last = max((slot for slot in now.slots if slot.played or slot.watched), key=_lately, default=None)
     going = now.continues
     return (
         shown.uid,
@@ -180,27 +196,16 @@ def _title(shown: Shown) -> tuple[Any, ...]:
         _encoder.encode(now.details).decode() if now.details else None,
         now.watched_episodes,
         now.updated_at,
-        *(place(last.slot) if last else (None, None)),
-        last.updated_at if last else None,
+        *(place(now.last) if now.last else (None, None)),
+        now.played_at,
         going is not None,
         *(place(going.slot) if going else (None, None)),
         going.position if going else None,
         going.duration if going else None,
         going.player if going else None,
         going.updated_at if going else None,
-        _is_film(now),
+        now.film,
     )
-
-
-def _is_film(summary: Summary) -> bool:
-    """Whether how far it is follows from one position."""
-    about = summary.details
-    series = about is not None and (about.seasons or about.kind in ("series", "anime"))
-    return not series and [slot.slot for slot in summary.slots] == [FILM]
-
-
-def _lately(slot: SlotSummary) -> tuple[datetime, tuple[int, int]]:
-    return slot.updated_at, place(slot.slot)
 
 
 def _items(shown: Iterable[Shown]) -> Iterator[ItemRow]:

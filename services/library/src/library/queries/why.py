@@ -11,7 +11,7 @@ from library.projections.groups import groups_of
 from library.projections.rows import place
 from library.projections.titles import known_of
 from library.queries.common import shown
-from library.title.summary import ReasonSummary, reasons
+from library.title.reasons import ReasonSummary, reasons
 
 REASONS = 200
 

@@ -27,6 +27,7 @@ from events.contracts.library import (
 )
 from events.messages import Context, Rejected
 from library.rules import Rules
+from library.title.findings import watched_in
 from library.title.state import (
     COMPLETED,
     NAMELESS,
@@ -43,7 +44,6 @@ from library.title.state import (
     place,
     stamp,
 )
-from library.title.summary import watched_in
 
 SAME_PLACE = 1.0
 """Seconds. A player that stands still repeats where it stands, rounded in its own way."""

@@ -70,7 +70,17 @@ def moment(stamp: Stamp) -> datetime:
     return _EPOCH + timedelta(microseconds=min(max(stamp, _FIRST), _LAST))
 
 
-class Point(Struct, frozen=True, array_like=True):
+def order(slot: str) -> tuple[int, int]:
+    """Season and episode, by which the slots of a title are ordered; a film has -1 and -1."""
+    season, _, episode = slot.partition("-")
+    return (int(season), int(episode)) if episode else (-1, -1)
+
+
+# A title may have thousands of slots. None of this can be part of a cycle, so that the garbage collector, which would
+# go through all of it again and again, need not know of it.
+
+
+class Point(Struct, frozen=True, array_like=True, gc=False):
     """Where a session was."""
 
     at: Stamp
@@ -90,14 +100,14 @@ class Point(Struct, frozen=True, array_like=True):
         return self.at + self.skew
 
 
-class Begun(Struct, frozen=True, array_like=True, order=True):
+class Begun(Struct, frozen=True, array_like=True, order=True, gc=False):
     """A time, and by the device's clock what tells two apart that the server's cannot."""
 
     at: Stamp
     own: Stamp
 
 
-class Done(Struct, frozen=True, array_like=True, order=True):
+class Done(Struct, frozen=True, array_like=True, order=True, gc=False):
     """When something was last at its end, and what its player would show then."""
 
     at: Stamp
@@ -106,7 +116,7 @@ class Done(Struct, frozen=True, array_like=True, order=True):
     """A slot; empty if nobody knows."""
 
 
-class Play(Struct, frozen=True, array_like=True):
+class Play(Struct, frozen=True, array_like=True, gc=False):
     """A film or an episode watched to the end on one of the person's devices."""
 
     at: Stamp
@@ -134,7 +144,7 @@ class Play(Struct, frozen=True, array_like=True):
         return self.at + self.late
 
 
-class Mark(Struct, frozen=True, array_like=True):
+class Mark(Struct, frozen=True, array_like=True, gc=False):
     """A film or an episode declared watched, or not."""
 
     at: Stamp
@@ -150,7 +160,7 @@ class Mark(Struct, frozen=True, array_like=True):
         return self.at + self.late
 
 
-class Taken(Struct, frozen=True, array_like=True):
+class Taken(Struct, frozen=True, array_like=True, gc=False):
     """A play, as one source brought it."""
 
     at: Stamp
@@ -162,7 +172,7 @@ class Taken(Struct, frozen=True, array_like=True):
         return self.at + self.late
 
 
-class Resume(Struct, frozen=True, array_like=True):
+class Resume(Struct, frozen=True, array_like=True, gc=False):
     """Where to resume, as one source knew it."""
 
     at: Stamp
@@ -170,7 +180,7 @@ class Resume(Struct, frozen=True, array_like=True):
     duration: float | None
 
 
-class Slot(Struct, frozen=True, omit_defaults=True):
+class Slot(Struct, frozen=True, omit_defaults=True, gc=False):
     """What is known of one film or episode."""
 
     newest: Point | None = None

@@ -341,7 +341,7 @@ class TestTimeWatched:
     def test_is_what_the_player_says(self) -> None:
         told = title.given(begun).when(report(90, watched=70), by=ANA, after=85)
 
-        told.then(done(90.0, 85, watched=85.0))
+        told.then(done(90.0, 85, watched=70.0))
         title.given(begun).when(report(90, watched=120), by=ANA, after=85).then(done(90.0, 85, watched=120.0))
 
     def test_is_bounded_by_the_time_that_went_by(self) -> None:
@@ -351,6 +351,21 @@ class TestTimeWatched:
 
     def test_is_bounded_by_where_it_is_if_no_start_is_known(self) -> None:
         title.when(report(95, watched=10_000), by=ANA).then(done(95.0, watched=155.0))
+
+    def test_is_reckoned_from_where_the_player_said_nothing_more(self) -> None:
+        paused = Stopped(**said(40.0, 35, watched=20.0))
+        on = Started(**said(40.0, 60, watched=20.0))
+
+        title.given(begun, paused, on).when(report(70), by=ANA, after=90).then(
+            Progressed(**said(70.0, 90, watched=50.0))
+        )
+
+    def test_is_what_was_said_last(self) -> None:
+        """A player whose count began anew, or that has found out better."""
+        paused = Stopped(**said(40.0, 35, watched=30.0))
+        told = title.given(begun, paused).when(report(40, watched=25), by=ANA, after=60)
+
+        told.then(Started(**said(40.0, 60, watched=25.0)))
 
     def test_leaves_out_what_was_skipped(self) -> None:
         title.given(begun).when(report(95), by=ANA, after=10).then(done(95.0, 10, watched=10.0))

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import pairwise
 from typing import Literal, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -156,17 +155,19 @@ def watched_seconds(seen: Seen, found: Finding) -> float | None:
 def watched_in(points: Sequence[Point]) -> float | None:
     """Seconds that one session really played, by its *points* in its own order; None if nobody knows.
 
-    What the player has told, or more if the points say so: while it played, it can have shown no more than it got on,
-    and no more than there was time for.
+    What was said last, and what is to be reckoned since: while it played, it can have shown no more than it got on, and
+    no more than there was time for.
     """
-    told = [point.watched for point in points if point.watched is not None]
-    spans = [
-        min(after.position - before.position, (after.own - before.own) / 1e6)
-        for before, after in pairwise(points)
-        if before.stage == PLAYING
-    ]
-    reckoned = [sum(max(span, 0.0) for span in spans)] if spans else []
-    return round(max(told + reckoned), 3) if told or reckoned else None
+    seconds: float | None = None
+    before: Point | None = None
+    for point in points:
+        if point.watched is not None:
+            seconds = point.watched
+        elif before is not None and before.stage == PLAYING:
+            span = min(point.position - before.position, (point.own - before.own) / 1e6)
+            seconds = (seconds or 0.0) + max(span, 0.0)
+        before = point
+    return None if seconds is None else round(seconds, 3)
 
 
 def percent(position: float, duration: float | None) -> float | None:

@@ -149,14 +149,13 @@ def _in_order(way: Way) -> Way:
 
 
 def _watching(way: Way, said: float | None) -> Point:
-    """Seconds watched until then: as the player counts, within reason, or as the session's reports say."""
+    """Seconds watched until then: as the player counts, within reason, or else as the session's reports say."""
     told = way.told
     until = [point for point in way.points if point.own <= told.own]
-    known = watched_in([*until, told])
     if said is None:
-        return replace(told, watched=known)
+        return replace(told, watched=watched_in([*until, told]))
     most = (told.own - until[0].own) / 1e6 * FASTEST if until else told.position
-    return replace(told, watched=max(min(said, most + GRACE), known or 0.0))
+    return replace(told, watched=min(said, most + GRACE))
 
 
 # What a report means, by its place in the session.

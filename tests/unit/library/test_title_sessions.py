@@ -245,6 +245,19 @@ class TestSessions:
             Progressed(**said(45.0, 41, device="tv", watched=5.0))
         )
 
+    def test_that_go_on_on_another_device_say_so_once(self) -> None:
+        begun = Started(**said(5.0, session="s1", device="tv"))
+        there = Started(**said(10.0, 5, session="s1", device="phone", watched=5.0))
+        on = report(10, session="s1", device="phone")
+
+        title.given(begun).when(on, by=ANA, after=5).then(there)
+        title.given(begun, there).when(report(20, session="s1", device="phone"), by=ANA, after=15).then(
+            Progressed(**said(20.0, 15, session="s1", device="phone", watched=15.0))
+        )
+        title.given(begun, there).when(report(20, session="s1", device="tv"), by=ANA, after=15).then(
+            Progressed(**said(20.0, 15, session="s1", device="tv", watched=15.0))
+        )
+
     def test_of_old_events_without_ids_are_their_devices(self) -> None:
         old = {key: value for key, value in said(5.0, device="tv").items() if key not in ("session", "own")}
         stop = report(40, "stopped", device="tv")

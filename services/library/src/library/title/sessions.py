@@ -194,6 +194,8 @@ def _playing(way: Way, make: "_Making") -> list[TitleEvent]:
     if before != PLAYING:
         known = after == PLAYING or (before, after) == (COMPLETED, STOPPED)
         return [] if known else [make.started(way.told)]
+    if all(point.player != way.told.player for point in way.points):
+        return [make.started(way.told)]  # it went on on another device, which nobody could name by a heartbeat
     learnt = way.told.duration is not None and all(point.duration is None for point in way.points)
     if learnt and way.after is None:
         return [make.started(way.told)]

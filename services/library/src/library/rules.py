@@ -2,11 +2,10 @@
 
 import hmac
 from base64 import b32encode
-from datetime import timedelta
 
 from msgspec import Struct
 
-from events.contracts.library import COMPLETED_AT, LATE, WATCHED_AT
+from events.contracts.library import COMPLETED_AT, WATCHED_AT
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -16,8 +15,6 @@ class Rules(Struct, frozen=True, kw_only=True):
     """Share of the duration from which on a position counts as the end."""
     watched_at: float = WATCHED_AT
     """Share of the duration that has to be really played to count as watched by Stremio's measure."""
-    late: timedelta = LATE
-    """How old something may be that a device tells of."""
     pepper: bytes = b""
     """Key of digests of addon URLs, manifests and claims."""
     private_addons: bool = False

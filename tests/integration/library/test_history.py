@@ -29,10 +29,13 @@ from events.contracts.library import (
     PlayView,
     ShowStatistics,
     Statistics,
+    Titles,
+    TitlesPage,
     Why,
 )
 from events.messages import Rejected
-from library.queries import QUERIES
+from library.queries import QUERIES, queries
+from library.rules import Rules
 
 LONG_AGO = datetime(1969, 7, 20, 20, 17, tzinfo=UTC)
 
@@ -50,6 +53,22 @@ async def why(model: ReadModel, uid: str = ANA, **asked: Any) -> Explanation:
 async def statistics(model: ReadModel, uid: str = ANA, **asked: Any) -> Statistics:
     found: Statistics = await QUERIES[ShowStatistics](model.reader, ShowStatistics(**asked), asking(uid))
     return found
+
+
+async def test_both_measures_are_told_by_the_rules_of_the_installation(model: ReadModel, story: Story) -> None:
+    story.completed(position=100.0, play="s", watched=75.0)
+    story.marked(ONE)
+    await model.apply(story.commits)
+    strict = queries(Rules(watched_at=0.8))
+    page: TitlesPage = await strict[Titles](model.reader, Titles(), asking())
+    (seen,) = [one for one in page.items if one.work == FILM]
+    entries = (await strict[History](model.reader, History(), asking())).items
+    explained: Explanation = await strict[Why](model.reader, Why(work=FILM), asking())
+
+    assert (seen.watched, seen.watched_share, seen.really_watched) == (True, 0.75, False)
+    assert [(one.watched_share, one.really_watched) for one in entries] == [(None, None), (0.75, False)]
+    assert [(one.counts, one.watched_share, one.really_watched) for one in explained.reasons] == [(True, 0.75, False)]
+    assert (await why(model, work=FILM)).reasons[0].really_watched
 
 
 class TestHistory:
@@ -79,6 +98,8 @@ class TestHistory:
             source="",
             watched_seconds=80.0,
             details=MOVIE,
+            watched_share=0.8,
+            really_watched=True,
         )
         assert (items[0].work, items[0].episode, items[0].details) == (SERIES, ONE, None)
 

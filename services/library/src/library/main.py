@@ -11,7 +11,7 @@ from library.decider import PACTS, deciders
 from library.fetching import fetching
 from library.limits import Limits, charging
 from library.projections import PROJECTIONS
-from library.queries import QUERIES
+from library.queries import queries
 from library.rules import Rules
 from library.settings import LibrarySettings
 
@@ -24,7 +24,7 @@ def service(rules: Rules, limits: Limits) -> Service:
         deciders=deciders(rules),
         pacts=PACTS,
         projections=PROJECTIONS,
-        queries=QUERIES,
+        queries=queries(rules),
         schema=Path(__file__).with_name("schema.sql"),
         charges=charging(limits),
         erasing=erasing.ERASING,

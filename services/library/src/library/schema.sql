@@ -127,6 +127,8 @@ create table play (
     watched_seconds double precision,
     -- What it counts for in statistics: played, or else as long as it is.
     seconds double precision,
+    -- Of the film or the episode, as its player told it.
+    duration double precision,
     primary key (uid, work, season, episode, play)
 );
 create index play_latest on play

@@ -24,7 +24,7 @@ class LibrarySettings(ServiceSettings, frozen=True, kw_only=True):
     completed_at: Share = field(name="MATINEE_COMPLETED_AT", default=RULES.completed_at)
     """Share of a film's length at which it counts as completed."""
     watched_at: Share = field(name="MATINEE_WATCHED_AT", default=RULES.watched_at)
-    """Share of a film's length that has to be really played to count as watched by the stricter measure."""
+    """Share of a film's length that has to be really played for answers to say `really_watched`."""
     imports_per_hour: Count = field(name="MATINEE_IMPORTS_PER_HOUR", default=LIMITS.imports_per_hour)
     """Imports that one person may start; 0 for no limit, here and below."""
     addons_per_hour: Count = field(name="MATINEE_ADDONS_PER_HOUR", default=LIMITS.addons_per_hour)

@@ -77,13 +77,13 @@ DELETE_PLAYS = """
 
 SAVE_PLAYS = """
     insert into play (uid, work, season, episode, play, known_as, watched_at, player, rule, source, watched_seconds,
-                      seconds)
+                      seconds, duration)
     select * from unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::text[], $6::text[], $7::timestamptz[],
-                         $8::text[], $9::text[], $10::text[], $11::float8[], $12::float8[])
+                         $8::text[], $9::text[], $10::text[], $11::float8[], $12::float8[], $13::float8[])
     on conflict (uid, work, season, episode, play) do update
        set known_as = excluded.known_as, watched_at = excluded.watched_at, player = excluded.player,
            rule = excluded.rule, source = excluded.source, watched_seconds = excluded.watched_seconds,
-           seconds = excluded.seconds
+           seconds = excluded.seconds, duration = excluded.duration
 """
 
 _encoder = msgspec.json.Encoder()
@@ -142,6 +142,7 @@ class PlayRow(NamedTuple):
     source: str
     watched_seconds: float | None
     seconds: float | None
+    duration: float | None
 
 
 async def write(db: Db, shown: Sequence[Shown], titles: Mapping[Named, Slots]) -> None:
@@ -255,6 +256,7 @@ def _plays(shown: Iterable[Shown]) -> Iterator[PlayRow]:
                 source=play.source,
                 watched_seconds=play.watched_seconds,
                 seconds=play.watched_seconds or play.duration or lengths.get(play.slot) or runtime,
+                duration=play.duration,
             )
 
 

@@ -18,18 +18,26 @@ from library.queries import (
     titles,
     why,
 )
+from library.rules import Rules
 
-QUERIES: Mapping[type[Query], Answering] = {
-    **titles.QUERIES,
-    **items.QUERIES,
-    **history.QUERIES,
-    **why.QUERIES,
-    **asof.QUERIES,
-    **statistics.QUERIES,
-    **lists.QUERIES,
-    **addons.QUERIES,
-    **profile.QUERIES,
-    **imports.QUERIES,
-    **erasures.QUERIES,
-    **export.QUERIES,
-}
+
+def queries(rules: Rules) -> Mapping[type[Query], Answering]:
+    """All of them, under what an installation has set."""
+    return {
+        **titles.queries(rules),
+        **items.QUERIES,
+        **history.queries(rules),
+        **why.queries(rules),
+        **asof.QUERIES,
+        **statistics.QUERIES,
+        **lists.QUERIES,
+        **addons.QUERIES,
+        **profile.QUERIES,
+        **imports.QUERIES,
+        **erasures.QUERIES,
+        **export.QUERIES,
+    }
+
+
+QUERIES = queries(Rules())
+"""Under the usual rules."""

@@ -1,6 +1,7 @@
 """What somebody watched to the end, or said that they had."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta
@@ -13,10 +14,12 @@ from events.messages import NO_NUL, Context, Query
 from events.projection import Db
 from library.projections.rows import episode_at
 from library.queries.common import Column, after, details, page, past, shown
+from library.rules import Rules
+from library.title.findings import watched_share
 
 HISTORY = """
     with page as (
-        select uid, work, season, episode, play, known_as, watched_at, player, rule, source, watched_seconds
+        select uid, work, season, episode, play, known_as, watched_at, player, rule, source, watched_seconds, duration
           from play
          where uid = $1
            and (coalesce(watched_at, '-infinity'), work, season, episode, play)
@@ -49,7 +52,7 @@ class PlayPlace(NamedTuple):
 NEWEST = PlayPlace(LAST, "", -1, -1, "")
 
 
-async def history(db: Db, query: History, context: Context) -> HistoryPage:
+async def history(db: Db, query: History, context: Context, rules: Rules) -> HistoryPage:
     start = after(query.cursor, NEWEST)
     work = None if query.work is None else (await shown(db, context, query.work)).work
     at = None if start.at is None else cursor.moment(start.at)
@@ -59,7 +62,7 @@ async def history(db: Db, query: History, context: Context) -> HistoryPage:
     )
     rows = await db.fetch(HISTORY, context.actor, at, *start[1:], since, until, work, query.limit + 1)
     items, more = page(rows, query.limit, _place)
-    return HistoryPage([_play(row) for row in items], more)
+    return HistoryPage([_play(row, rules) for row in items], more)
 
 
 def _place(row: Any) -> PlayPlace:
@@ -67,7 +70,8 @@ def _place(row: Any) -> PlayPlace:
     return PlayPlace(at, row["work"], row["season"], row["episode"], row["play"])
 
 
-def _play(row: Any) -> PlayView:
+def _play(row: Any, rules: Rules) -> PlayView:
+    share = watched_share(row["watched_seconds"], row["duration"])
     return PlayView(
         play=row["play"],
         work=row["known_as"],
@@ -78,7 +82,10 @@ def _play(row: Any) -> PlayView:
         source=row["source"],
         watched_seconds=row["watched_seconds"],
         details=details(row["details"]),
+        watched_share=share,
+        really_watched=rules.really_watched(share),
     )
 
 
-QUERIES: Mapping[type[Query], Answering] = {History: history}
+def queries(rules: Rules) -> Mapping[type[Query], Answering]:
+    return {History: partial(history, rules=rules)}

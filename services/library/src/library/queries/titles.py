@@ -1,6 +1,7 @@
 """What somebody watches: what to go on with, and how far everything is."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta
@@ -25,6 +26,8 @@ from events.messages import NO_NUL, Context, Query
 from events.projection import Db
 from library.projections.rows import episode_at
 from library.queries.common import LATEST, Column, Place, after, details, moment, page, percent, shown
+from library.rules import Rules
+from library.title.findings import watched_share
 
 ITEMS = 2_000
 """Episodes of one title in one answer."""
@@ -101,24 +104,24 @@ async def continue_watching(db: Db, query: ContinueWatching, context: Context) -
     return ContinuePage([_continue(row) for row in items], more)
 
 
-async def titles(db: Db, query: Titles, context: Context) -> TitlesPage:
+async def titles(db: Db, query: Titles, context: Context, rules: Rules) -> TitlesPage:
     start = after(query.cursor, LATEST)
     rows = await db.fetch(TITLES, context.actor, moment(start), start.work, query.limit + 1)
     items, more = page(rows, query.limit, lambda row: Place(cursor.instant(row["played_at"]), row["work"]))
-    return TitlesPage([_progress(row) for row in items], more)
+    return TitlesPage([_progress(row, rules) for row in items], more)
 
 
-async def title(db: Db, query: Title, context: Context) -> TitleProgress:
+async def title(db: Db, query: Title, context: Context, rules: Rules) -> TitleProgress:
     named = await shown(db, context, query.work, query.kind)
     rows = await db.fetch(TITLE, context.actor, named.work, ITEMS)
-    return TitleProgress(named.work, [_progress(row) for row in rows])
+    return TitleProgress(named.work, [_progress(row, rules) for row in rows])
 
 
-async def all_episodes(db: Db, query: AllEpisodes, context: Context) -> TitlesPage:
+async def all_episodes(db: Db, query: AllEpisodes, context: Context, rules: Rules) -> TitlesPage:
     start = after(query.cursor, WorkPlace("", -1, -1))
     rows = await db.fetch(ALL_EPISODES, context.actor, *start, query.limit + 1)
     items, more = page(rows, query.limit, lambda row: WorkPlace(row["work"], row["season"], row["episode"]))
-    return TitlesPage([_progress(row) for row in items], more)
+    return TitlesPage([_progress(row, rules) for row in items], more)
 
 
 async def episodes(db: Db, query: Episodes, context: Context) -> EpisodesPage:
@@ -146,7 +149,8 @@ def _continue(row: Any) -> ContinueItem:
     )
 
 
-def _progress(row: Any) -> ItemProgress:
+def _progress(row: Any, rules: Rules) -> ItemProgress:
+    share = watched_share(row["watched_seconds"], row["duration"])
     return ItemProgress(
         work=row["work"],
         episode=episode_at(row["season"], row["episode"]),
@@ -161,6 +165,8 @@ def _progress(row: Any) -> ItemProgress:
         plays=row["plays"],
         watched_seconds=row["watched_seconds"],
         session=row["session"],
+        watched_share=share,
+        really_watched=rules.really_watched(share),
     )
 
 
@@ -175,10 +181,11 @@ def _episode(row: Any) -> EpisodeView:
     )
 
 
-QUERIES: Mapping[type[Query], Answering] = {
-    ContinueWatching: continue_watching,
-    Titles: titles,
-    Title: title,
-    Episodes: episodes,
-    AllEpisodes: all_episodes,
-}
+def queries(rules: Rules) -> Mapping[type[Query], Answering]:
+    return {
+        ContinueWatching: continue_watching,
+        Titles: partial(titles, rules=rules),
+        Title: partial(title, rules=rules),
+        Episodes: episodes,
+        AllEpisodes: partial(all_episodes, rules=rules),
+    }

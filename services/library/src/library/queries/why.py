@@ -1,6 +1,7 @@
 """Why a film or an episode is shown as watched, or not."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from events.contracts.library import Explanation, Reason, Why, slot
 from events.contracts.library.commands import episode_named
@@ -11,6 +12,7 @@ from library.projections.groups import groups_of
 from library.projections.rows import place
 from library.projections.titles import known_of
 from library.queries.common import shown
+from library.rules import Rules
 from library.title.reasons import ReasonSummary, reasons
 
 REASONS = 200
@@ -19,7 +21,7 @@ WATCHED = "select watched from item where uid = $1 and work = $2 and season = $3
 DEVICES = "select player, name from device where uid = $1 and player = any($2::text[])"
 
 
-async def why(db: Db, query: Why, context: Context) -> Explanation:
+async def why(db: Db, query: Why, context: Context, rules: Rules) -> Explanation:
     """Decided anew from all that is known of the title: nobody asks often, and there may be thousands of reasons."""
     named = await shown(db, context, query.work, query.kind)
     episode = episode_named(named, query.episode)
@@ -31,10 +33,10 @@ async def why(db: Db, query: Why, context: Context) -> Explanation:
     watched = await db.fetchval(WATCHED, context.actor, named.work, *place(where))
     devices = await db.fetch(DEVICES, context.actor, list({reason.player for reason in mine}))
     names = {row["player"]: row["name"] for row in devices}
-    return Explanation(named.work, episode, bool(watched), [_reason(reason, names) for reason in mine])
+    return Explanation(named.work, episode, bool(watched), [_reason(reason, names, rules) for reason in mine])
 
 
-def _reason(reason: ReasonSummary, names: dict[str, str]) -> Reason:
+def _reason(reason: ReasonSummary, names: dict[str, str], rules: Rules) -> Reason:
     return Reason(
         what=reason.what,
         rule=reason.rule,
@@ -45,7 +47,9 @@ def _reason(reason: ReasonSummary, names: dict[str, str]) -> Reason:
         known_at=reason.known_at,
         counts=reason.counts,
         watched_share=reason.watched_share,
+        really_watched=rules.really_watched(reason.watched_share),
     )
 
 
-QUERIES: Mapping[type[Query], Answering] = {Why: why}
+def queries(rules: Rules) -> Mapping[type[Query], Answering]:
+    return {Why: partial(why, rules=rules)}

@@ -54,6 +54,11 @@ class ItemProgress(Struct, frozen=True):
     watched_seconds: float | None = None
     """Really played in that session, skipped parts left out; null if nobody knows."""
     session: str = ""
+    watched_share: float | None = None
+    """Of the duration, how much that is: 0 to 1; null if either is not known."""
+    really_watched: bool | None = None
+    """Whether that is enough to count as watched by the stricter measure, 0.7 of it or as the operator says; null if
+    the share is. `watched` does not ask for it."""
 
 
 class ContinueItem(Struct, frozen=True):
@@ -153,7 +158,11 @@ class PlayView(Struct, frozen=True, kw_only=True):
     source: str
     """Id of the import, or the tracker, that brought it; empty for what was done here."""
     watched_seconds: float | None
+    """Really played on the way to it; null if nobody knows."""
     details: Details | None
+    watched_share: float | None = None
+    """Of the duration, how much that is, as `ItemProgress` has it."""
+    really_watched: bool | None = None
 
 
 class HistoryPage(Struct, frozen=True):
@@ -179,7 +188,9 @@ class Reason(Struct, frozen=True, kw_only=True):
     counts: bool
     """Whether it is among what decides now; not so if it was removed, undone or overtaken."""
     watched_share: float | None = None
-    """Of the duration, how much was really played; 0.7 and more is what Stremio counts as watched."""
+    """Of the duration, how much was really played."""
+    really_watched: bool | None = None
+    """Whether that is enough by the stricter measure, as `ItemProgress` has it."""
 
 
 class Explanation(Struct, frozen=True):

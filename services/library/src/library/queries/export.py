@@ -16,7 +16,9 @@ left out. An importer passes over records and fields that it does not know. They
     {"record": "title", "work", "in_watchlist", "status", "reaction", "favourite", "hidden", "progress", "details",
      "updated_at"}
         What its owner decided about a title, or what follows from what was watched; one for every title that was ever
-        touched. `status`, `reaction` and `progress` may be null, `details` is a `Details` or null.
+        touched. `status`, `reaction` and `progress` may be null, `details` is a `Details` or null. The status of what
+        is watched again, or goes on though it is finished, is null: its plays say it, and as a choice made at
+        `updated_at` it would end what is under way.
     {"record": "item", "work", "episode": null | {"season", "episode"}, "position", "duration", "watched",
      "watched_at", "completed_at", "watched_seconds", "device", "session", "updated_at"}
         How far one film or episode is: `position` and `updated_at` are where to resume.
@@ -184,7 +186,8 @@ SECTIONS: Sequence[Section] = (
         _ids,
     ),
     Section(
-        """select work, in_watchlist, status, reaction, favourite, hidden, progress, details, updated_at
+        """select work, in_watchlist, case when status = 'finished' and continues then null else status end as status,
+                  reaction, favourite, hidden, progress, details, updated_at
              from title where uid = $1 and work > $3 order by work limit $2""",
         tuple[Text],
         ("",),

@@ -3,8 +3,6 @@
 import base64
 import io
 import json
-import tracemalloc
-import zipfile
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -19,8 +17,6 @@ from library.formats import reading
 from library.formats.bitfield import BadBitfield, parse
 from library.formats.reading import items, records, rows
 from library.formats.records import BadFile
-
-MIB = 1024 * 1024
 
 
 class Dribble(io.BytesIO):
@@ -68,10 +64,8 @@ BAD_JSON = [
     (b"[1}", "not-json"),
     (b"[,1]", "not-json"),
     (b"{:1}", "not-json"),
-    (b"[" * 1_000_000, "nested-too-deeply"),
-    (b'[{"a":' * 500_000, "nested-too-deeply"),
-    (b'["' + b"x" * 9 * MIB + b'"]', "item-too-large"),
-    (b"[" + b"9" * 9 * MIB + b"]", "item-too-large"),
+    (b"[" * 1_000, "nested-too-deeply"),
+    (b'[{"a":' * 1_000, "nested-too-deeply"),
 ]
 
 
@@ -112,11 +106,7 @@ BAD_CSV = [
     (b"", "empty-file"),
     (b"\n\n", "empty-file"),
     (b"," * 201, "too-many-columns"),
-    (b"a,b\n" + b"x," * 1_000_000, "line-too-long"),
-    (b"," * 1_000_000 + b"\n", "too-many-columns"),
     (b"a\n" + b"x" * 70_000, "field-too-long"),
-    (b'a\n"' + b"x\n" * 1_000_000, "bad-csv"),
-    (b"a" * 3 * MIB, "line-too-long"),
 ]
 
 
@@ -136,14 +126,6 @@ def test_too_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def inside(body: bytes) -> Iterator[tuple[str, bytes]]:
     return ((name, opened.read()) for name, opened in reading.files(io.BytesIO(body)))
-
-
-def bomb() -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for n in range(3):
-            archive.writestr(f"history-{n}.json", bytes(100 * MIB))
-    return packed.getvalue()
 
 
 def encrypted() -> bytes:
@@ -177,42 +159,6 @@ def test_damaged_and_oversized_zips(kind: str, body: bytes, code: str) -> None:
     assert bad.value.code in (code, "wrong-format" if kind != "trakt" else code)
 
 
-def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:
-    body = bomb()
-    tracemalloc.start()
-    with pytest.raises(BadFile) as bad:
-        list(formats.read("trakt", io.BytesIO(body), ""))
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert bad.value.code == "zip-too-large"
-    assert most < 4 * MIB
-
-
-BOUNDLESS = [
-    ("stremio", b"[", b'{"_id":"tt0133093","type":"movie","state":{}},'),
-    ("trakt", b"[", b'{"title":"x"},'),
-    ("imdb", b"Const,Title\n", b"tt0133093,x\n"),
-    ("letterboxd", b"Date,Name,Year\n", b"2020-01-01,x,1999\n"),
-    ("matinee", b'{"record":"matinee","version":1}\n', b'{"record":"reason"}\n'),
-    ("imdb", b"Const", b",a"),
-    ("trakt", b'["', b"x"),
-]
-
-
-@pytest.mark.parametrize(("kind", "begins", "goes_on"), BOUNDLESS, ids=range(len(BOUNDLESS)))
-def test_memory_stays_small_however_large_the_file_is(kind: str, begins: bytes, goes_on: bytes) -> None:
-    body = io.BytesIO(begins + goes_on * (MIB // 2 // len(goes_on)))
-    tracemalloc.start()
-    try:
-        for _ in formats.read(kind, body, ""):
-            pass
-    except BadFile:
-        pass
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert most < 4 * MIB
-
-
 # Stremio's bitfield.
 
 
@@ -233,21 +179,8 @@ def test_the_published_bitfields() -> None:
         ("tt1:1:1:5:" + base64.b64encode(b"no zlib").decode(), "bitfield-invalid"),
         ("tt1:1:1:5:" + base64.b64encode(zlib.compress(b"\xff" * 100)[:-6]).decode(), "bitfield-invalid"),
         ("tt1:1:1:999999:eJyTZwAAAEAAIA==", "bitfield-too-large"),
-        (files.bitfield("tt1:1:1", 5, bytes(64 * MIB)), "bitfield-too-large"),
     ],
 )
 def test_bitfields_that_are_none(text: str, reason: str) -> None:
     with pytest.raises(BadBitfield, match=reason):
         parse(text)
-
-
-def test_a_bitfield_that_unpacks_to_much_takes_no_memory() -> None:
-    packing = zlib.compressobj(9)
-    packed = b"".join(packing.compress(bytes(16 * MIB)) for _ in range(16)) + packing.flush()
-    text = "tt1:1:1:5:" + base64.b64encode(packed).decode()
-    tracemalloc.start()
-    with pytest.raises(BadBitfield, match="bitfield-too-large"):
-        parse(text)
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert most < 4 * MIB

@@ -114,7 +114,6 @@ ERRORS: dict[str, Meaning] = {
     "addon-protected": Meaning(409, "The addon is protected and stays."),
     "too-many-preferences": Meaning(409, "You have as many settings as can be."),
     "preferences-too-large": Meaning(413, "The setting, or all of them together, would be too large."),
-    "no-such-upload": Meaning(404, "There is no such file, or it has gone since."),
     "uploads-full": Meaning(503, "Too many files are on their way. Try again in a moment."),
     "no-such-import": Meaning(404, "You have no such import."),
     "not-waiting": Meaning(409, "The import does not wait for a confirmation."),

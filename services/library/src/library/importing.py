@@ -268,6 +268,7 @@ class Taking:
                 whole = wholes.get(named)
                 known = Known.of(whole.title, whole.undone, whole.cleared_at, import_id) if whole else NOTHING
                 drawing.work(named, of_work, known)
+                of_work.entries.clear()  # bit by bit: to forget a large file at once keeps everybody waiting
 
         wholes = await self._ask(ask, after)
         await _aside(compare)
@@ -301,10 +302,10 @@ class Taking:
             if (reason := await self._take_in(wish.command)) is not None:
                 outcome.refused(wish, reason)
 
-        await _many((wish for wish in wishes if isinstance(wish.command, TakeIn)), take_in)
-        for wish in wishes:
-            if not isinstance(wish.command, TakeIn):
-                await take_in(wish)
+        others = [wish for wish in wishes if not isinstance(wish.command, TakeIn)]
+        await _many(_used_up(wishes), take_in)
+        for wish in others:
+            await take_in(wish)
         return outcome
 
     async def _take_in(self, command: Command) -> str | None:
@@ -374,6 +375,14 @@ async def _aside(work: Callable[[Pulse], T]) -> T:
         pulse.is_over = True
         await asyncio.gather(task, return_exceptions=True)
         raise
+
+
+def _used_up(wishes: list[Wish]) -> Iterator[Wish]:
+    """Those of titles; each is forgotten with its turn."""
+    while wishes:
+        wish = wishes.pop()
+        if isinstance(wish.command, TakeIn):
+            yield wish
 
 
 async def _many(wishes: Iterable[Wish], take: Callable[[Wish], Awaitable[None]]) -> None:

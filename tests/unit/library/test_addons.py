@@ -449,7 +449,7 @@ facts = st.builds(
 
 class TestMerging:
     @given(st.lists(facts, max_size=12), st.randoms(use_true_random=False))
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=100, deadline=None)
     def test_comes_to_the_same_in_any_order_and_however_often(
         self, told: list[AddonsEvent], chance: random.Random
     ) -> None:

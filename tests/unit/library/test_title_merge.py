@@ -330,7 +330,7 @@ def essence(found: Summary) -> Any:
     st.randoms(use_true_random=False),
     st.frozensets(st.sampled_from(["i1", "i2"])),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_three_devices_end_in_the_same_library(
     told: tuple[list[Told], ...], rng: random.Random, undone: frozenset[str]
 ) -> None:

@@ -162,7 +162,7 @@ def carried_out(
         party = after
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(beginnings, steps)
 def test_whatever_people_do_a_party_keeps_its_order(begun: tuple[PartyEvent, ...], steps: list[Step]) -> None:
     for before, events, after, now in carried_out(begun, steps):

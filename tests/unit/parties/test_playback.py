@@ -879,7 +879,7 @@ def carry_out(command: PlaybackCommand, party: Party, context: Context) -> list[
     return []
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.booleans(), st.booleans(), steps)
 def test_whatever_people_do_playback_is_somewhere_and_the_same_wish_again_is_silence(
     wait: bool,

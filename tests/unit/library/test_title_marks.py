@@ -257,6 +257,23 @@ class TestChoices:
         title.when(SetItem(work=FILM, favourite=False, hidden=False, reaction=None), by=ANA).then()
         title.when(SetItem(work=FILM), by=ANA).then()
 
+    def test_of_a_status_are_news_once_what_was_watched_has_moved_it_on(self) -> None:
+        before = chosen(op=OP, status="watching"), played(5)
+        assert shown(*before).status == "finished"
+
+        title.given(*before).when(SetItem(work=FILM, status="watching"), by=ANA, after=9).then(
+            chosen(9, status="watching")
+        )
+        after_all = *before, chosen(9, status="watching")
+        title.given(*after_all).when(SetItem(work=FILM, status="watching"), by=ANA, after=12).then()
+
+    def test_are_never_silent_where_they_may_stand_under_another_id(self) -> None:
+        shelf = Shelf(joined={"": ((FILM, "tmdb:movie:603"),)})
+
+        for wish in (SetItem(work=FILM, in_watchlist=False), Mark(work=FILM, watched=False)):
+            assert title.when(wish, by=ANA, seen={"shelf": shelf}).outcome(), wish
+            assert not title.when(wish, by=ANA).outcome(), wish
+
     def test_are_news_where_an_import_said_the_same(self) -> None:
         brought = taken(change=ItemChange(favourite=True))
 
@@ -509,6 +526,18 @@ class TestClearedHistory:
 
         assert shown(begun, cleared=after(-1)).plays
         assert Title() == decider().initial
+
+    def test_lets_an_import_count_that_comes_later_with_older_plays(self) -> None:
+        brought = taken(TakenPlay("film", "trakt:1", after(-86_400)), seconds=-86_400, told_at=after(90))
+
+        assert shown(brought, cleared=after(60)).slots[0].watched
+        assert not shown(brought, cleared=after(120)).slots
+
+    def test_lets_an_import_count_that_comes_after_one_that_replaces(self) -> None:
+        replacing = taken(seconds=0, source="i1", cleared=True)
+        brought = taken(TakenPlay("film", "trakt:1"), seconds=-86_400, told_at=after(90), source="i2")
+
+        assert shown(replacing, brought).slots[0].watched
 
     def test_lets_a_mark_count_that_comes_later(self) -> None:
         seen = {"shelf": Shelf(cleared=stamp(after(60)))}

@@ -14,6 +14,7 @@ from events.contracts.library import (
     Started,
     Stopped,
     TitleEvent,
+    happened,
     player,
     title_key,
 )
@@ -326,6 +327,12 @@ class TestLateReports:
 
         assert isinstance(event, Started)
         assert (event.at, event.own) == (after(-60), after(-60) - wrong)
+
+    def test_from_a_clock_that_was_ahead_once_do_not_outdo_all_later_ones(self) -> None:
+        wrong = datetime(2099, 1, 1, tzinfo=UTC)
+
+        assert happened(Context(actor=ANA, now=NOW), wrong, wrong).own == NOW
+        assert happened(Context(actor=ANA, now=NOW), wrong - timedelta(hours=1), wrong).own == NOW - timedelta(hours=1)
 
     def test_from_a_clock_that_is_ahead_count_as_now(self) -> None:
         (event,) = title.when(report(5, at=after(86_400)), by=ANA).outcome()

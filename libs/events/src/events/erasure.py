@@ -206,8 +206,8 @@ class Eraser:
     async def _empty(self, stream: Stream, subject: str) -> None:
         """Delete the newest message until there is none. JetStream overwrites what it deletes one by one.
 
-        For each it writes anew the whole block that holds it, of up to 8 MB, and carries out one request of a connection
-        at a time: several in flight would be no faster, and keep everybody else's commands waiting.
+        For each it writes anew the whole block that holds it, of up to 8 MB, and carries out one request of a
+        connection at a time: several in flight would be no faster, and keep everybody else's commands waiting.
         """
         while (found := await self._message(stream, {"last_by_subj": subject})) is not None:
             await self._api(f"STREAM.MSG.DELETE.{stream.name}", {"seq": found["seq"]}, gone=True)

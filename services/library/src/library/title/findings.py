@@ -94,6 +94,11 @@ class Evidence(Struct, frozen=True, gc=False):
     seconds: float | None = None
 
     @property
+    def came_at(self) -> Stamp:
+        """When it came to be known here, for what takes away all that was known by then."""
+        return self.told if self.rule == "import" else self.at
+
+    @property
     def known_when(self) -> Stamp | None:
         """When the person did something: an import does nothing itself."""
         return self.when if self.rule == "import" else self.at
@@ -193,7 +198,7 @@ def _evidence(seen: Seen, name: str, known: Slot) -> Sequence[Evidence]:
             found.append(Evidence(mark.at, id, "mark", "", mark.player, mark.told, mark.watched_at, visible))
     for id, sources in known.taken.items():
         for source, taken in sources.items():
-            visible = seen.live(source) and seen.shows(id, taken.at, source)
+            visible = seen.live(source) and seen.shows(id, taken.told, source)
             found.append(Evidence(taken.at, id, "import", source, "", taken.told, taken.watched_at, visible))
     if len(found) > 1:
         found.sort(key=lambda one: (one.at, one.id, one.source))

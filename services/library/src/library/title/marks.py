@@ -162,6 +162,9 @@ def _watched_at(command: Mark, when: Happened, context: Context) -> datetime | N
 
 def _news(command: Mark, title: Title, targets: Iterable[str], context: Context) -> Iterator[str]:
     """Of what is marked now, that which is not so already."""
+    if _has_several_ids(command, context):
+        yield from targets
+        return
     if not command.watched:
         yield from (name for name in targets if _ever_watched(title.slots.get(name, Slot())))
         return
@@ -169,6 +172,12 @@ def _news(command: Mark, title: Title, targets: Iterable[str], context: Context)
     floor = max(shelf.cleared, *title.clears.values(), 0)
     own_time = command.watched_at is not UNSET
     yield from (name for name in targets if own_time or not _watched_here(title, name, floor))
+
+
+def _has_several_ids(command: Mark | SetItem, context: Context) -> bool:
+    """Whether what is shown of the work may stand under another of its ids, of which this title knows nothing."""
+    shelf: Shelf = context.seen.get("shelf", Shelf())
+    return len(shelf.group(command.named().work)) > 1
 
 
 def _watched_here(title: Title, name: str, floor: Stamp) -> bool:
@@ -199,11 +208,12 @@ def _change(
     op = _operation(command, context)
     if _known(title, setting(op)):
         return []
-    told = stamp(when.at)
+    told, live = stamp(when.at), command.at is None
     news = {
         field: value
         for field, value in changed(change).items()
-        if _chooses(_registers(title, field), value, DEFAULTS.get(field), told, setting(op), command.at is None)
+        if _chooses(_registers(title, field), value, DEFAULTS.get(field), told, setting(op), live)
+        or (live and (_has_several_ids(command, context) or _has_moved_on(title, field, value)))
     }
     if not news:
         return []
@@ -230,6 +240,11 @@ def _chooses(registers: dict[str, Register[Any]], value: Any, default: Any, at: 
         return bool(registers) or bool(value != default)
     latest = max((register.at, register.op) for register in registers.values()) == (mine.at, mine.op)
     return not (latest and mine.value == value)
+
+
+def _has_moved_on(title: Title, field: str, value: Any) -> bool:
+    """Whether a status that was chosen shows no longer, because more was watched since."""
+    return field == "status" and summary(title, frozenset(), None).status != value
 
 
 def _legacy(command: SetItem, title: Title) -> dict[str, Any]:

@@ -66,11 +66,11 @@ def _taken_away(seen: Seen, found: Finding) -> Iterator[ReasonSummary]:
         if at is not None:
             rule = "taken out of the history by hand"
             yield _reason(found, "removed", rule, play=id, at=at, known_at=at, counts=not found.watched)
-    if any(one.at <= seen.cleared for one in found.evidence):
+    if any(one.came_at <= seen.cleared for one in found.evidence):
         at = seen.cleared
         yield _reason(found, "cleared", "history cleared by hand", at=at, known_at=at, counts=not found.watched)
     for source, at in seen.replaced:
-        if any(one.at < at and one.source != source for one in found.evidence):
+        if any(one.came_at < at and one.source != source for one in found.evidence):
             rule = f"replaced by an import from {seen.title.formats.get(source, source)}"
             yield _reason(found, "cleared", rule, source=source, at=at, known_at=at, counts=not found.watched)
 

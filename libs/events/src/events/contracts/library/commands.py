@@ -63,6 +63,11 @@ class _OfTitle(_Told, frozen=True, kw_only=True):
     def keys(self, context: Context) -> tuple[Key, ...]:
         return (title_key(context.actor, self.named().work),)
 
+    def looks_at(self, context: Context) -> tuple[Key, ...]:
+        """The shelf knows what a title does not: when the history was cleared, and the other ids of the work. Only who
+        does something now is told that it is so already; what has a time of its own is put in its place."""
+        return (shelf_key(context.actor),) if self.at is None and context.actor else ()
+
 
 def title_key(uid: str, work: str) -> Key:
     """Of what a person did with one work, under one of its ids."""
@@ -117,6 +122,9 @@ class Report(_OfTitle, frozen=True, kw_only=True):
     watched: Seconds | None = None
     """Seconds of this session that really played, skipped parts left out; reckoned from the reports if not given."""
 
+    def looks_at(self, context: Context) -> tuple[Key, ...]:
+        return ()
+
 
 class Mark(_OfTitle, frozen=True, kw_only=True):
     """Declare a film, or any number of episodes, watched or not watched, in one piece.
@@ -134,10 +142,6 @@ class Mark(_OfTitle, frozen=True, kw_only=True):
     """When it was watched: the time of the mark if not given, null if nobody knows."""
     status: Progress | UnsetType | None = UNSET
     """Set the title's status as well."""
-
-    def looks_at(self, context: Context) -> tuple[Key, ...]:
-        """When the history was cleared tells whether what is watched by an earlier play still is."""
-        return (shelf_key(context.actor),) if self.at is None and self.watched and context.actor else ()
 
 
 class SetItem(_OfTitle, frozen=True, kw_only=True):
@@ -164,6 +168,9 @@ class RemovePlays(_OfTitle, frozen=True, kw_only=True):
     errors: ClassVar[tuple[str, ...]] = ("no-such-play",)
     plays: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=500)]
     """Their ids, as `library.history` tells them."""
+
+    def looks_at(self, context: Context) -> tuple[Key, ...]:
+        return ()
 
 
 class TakeIn(Command, frozen=True, kw_only=True):

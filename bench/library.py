@@ -25,6 +25,7 @@ REPORTS_EACH = 13
 FILM = 3_600.0
 PAUSED = 6
 """At which report they pause; at the next they go on."""
+PART = 4
 TITLES = 5_000
 EPISODES = 500
 ASKED = 200
@@ -74,17 +75,19 @@ async def _reports(report: Report, system: Matinee, sockets: Sequence[Socket], n
     await _caught_up(sockets[0], newest)
     after = await _kept(system)
     hours = len(sockets) * FILM / 3_600
-    count = len(samples)
+    # Each of their updates is like the others: a part of them tells as much.
+    count = max(1, len(samples) // PART)
     theirs = msgspec.json.decode(await naive.ask(f"{count} {len(sockets) / every}"), type=Naive)
+    written = theirs.bytes * len(samples) / count
     report.figure("report_p50_ms", _once(milliseconds(samples, 0.5)))
     report.figure("report_p99_ms", _once(milliseconds(samples, 0.99)), below(50))
     report.figure("log_bytes_per_hour", _once((after.log - kept.log) / hours), below(5 * 1024))
     report.figure("library_cpu", _once(used["library"]))
     report.besides("compacted telemetry, bytes per person", _once((after.heartbeats - kept.heartbeats) / len(sockets)))
     report.besides("naive p99 ms", _once(milliseconds(theirs.seconds, 0.99)))
-    report.besides("naive write-ahead log, bytes per hour", _once(theirs.bytes / hours))
+    report.besides("naive write-ahead log, bytes per hour", _once(written / hours))
     report.ratio("naive_p99", _once(milliseconds(theirs.seconds, 0.99) / milliseconds(samples, 0.99)))
-    report.ratio("naive_log", _once(theirs.bytes / max(1, after.log - kept.log)))
+    report.ratio("naive_log", _once(written / max(1, after.log - kept.log)))
     report.notes.append(f"While they reported: {profiles.processors(used)}")
 
 

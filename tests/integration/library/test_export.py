@@ -37,7 +37,7 @@ ROWS = (
     "insert into list select $1, 'l' || n, 'List ' || n, $2, $2, true, 1 from generate_series(1, 3) as n",
     """insert into shelved select $1, 'l' || n, 'a' || n from generate_series(1, 3) as n
         where $2::timestamptz is not null""",
-    """insert into list_item select $1, 'l' || n, 'tt' || m, 'b' || m, 'movie', 'T', '', $2
+    """insert into list_item select $1, 'l' || n, 'tt' || m, 'b' || m, $2, '', 'movie', 'T', '', $2
          from generate_series(1, 3) as n, generate_series(1, 60) as m""",
     """insert into addon select $1, 'a' || n, '', 'https://a.example/' || n,
                                '{"id": "' || repeat('x', 60000) || '"}', '{}', false, true, 'p' || n, $2, $2, 1 from generate_series(1, 12) as n""",

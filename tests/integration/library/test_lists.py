@@ -32,11 +32,12 @@ from events.contracts.library import (
     import_key,
     list_topic,
     lists_topic,
+    shelf_key,
 )
 from events.log import Commit
 from events.messages import Command, Context, Event, Key, Rejected
 from events.testing import NOW
-from library import order as orderings
+from library import lists, shelf
 from library.decider import PACTS, deciders
 from library.main import SERVICE
 from library.queries import lists as queries
@@ -69,7 +70,8 @@ class Story(Recording):
         self.now += timedelta(seconds=after)
         command_id = id or f"{len(self.commits):016}-told"
         context = Context(actor=by, now=self.now, command_id=command_id, ambient=ambient or {})
-        states = {key: self.known.get(key, self.rules[key.aggregate].initial) for key in command.keys(context)}
+        context = replace(context, seen={key.aggregate: self._state(key) for key in command.looks_at(context)})
+        states = {key: self._state(key) for key in command.keys(context)}
         if type(command) in PACTS:
             decided = PACTS[type(command)].decide(command, states, context)
         else:
@@ -86,6 +88,9 @@ class Story(Recording):
         if import_key(of, import_id) not in self._versions:
             asked = ImportAsked(uid=of, import_id=import_id, upload="0" * 32, format="imdb", at=self.now)
             self.add(import_key(of, import_id), [asked], Context(actor=of, now=self.now, command_id="ask"))
+
+    def _state(self, key: Key) -> Any:
+        return self.known.get(key, self.rules[key.aggregate].initial)
 
     def undo(self, import_id: str, of: str = ANA) -> None:
         self.ask(import_id, of)
@@ -323,6 +328,27 @@ class TestHolding:
         assert [one.list_id for one in (await holding(model, A)).lists] == [L]
         assert [one.list_id for one in (await holding(model, C)).lists] == [M]
 
+    async def test_a_work_with_several_ids_is_on_a_list_once(self, model: ReadModel, story: Story) -> None:
+        story.tell(CreateList(name="Noir", list_id=L))
+        story.tell(add(A))
+        story.tell(add(B, C, D))
+        story.tell(MoveInList(list_id=L, work=A, after=B))
+        story.tell(JoinIds(works=(C, A)))
+        topics = await model.apply(story.commits)
+
+        assert list_topic(ANA, L) in topics
+        assert await works_of(model) == [B, C, D], "where the latest word has put it"
+        assert (await one_list(model)).about.items == 3
+        pages = [page := await one_list(model, limit=1)]
+        while page.cursor is not None:
+            pages.append(page := await one_list(model, limit=1, cursor=page.cursor))
+        assert [item.work for page in pages for item in page.items] == [B, C, D]
+
+        seen = len(story.commits)
+        story.tell(SplitIds(work=A))
+        await model.apply(story.commits[seen:])
+        assert await works_of(model) == [B, A, C, D]
+
 
 class TestImports:
     async def test_a_list_is_there_until_its_import_is_undone(self, model: ReadModel, story: Story) -> None:
@@ -386,6 +412,19 @@ class TestImports:
 
         assert [item.work for item in items] == [B, A]
         assert items[0].title == f"Title of {B}"
+
+    async def test_so_does_a_list_on_which_something_was_put_or_that_was_renamed(
+        self, model: ReadModel, story: Story
+    ) -> None:
+        story.tell(taken(A, B), by="system:library")
+        story.tell(taken(A, list_id=M), by="system:library")
+        story.tell(add(C))
+        story.tell(RenameList(list_id=M, name="Mine"))
+        story.undo("i1")
+        await model.apply(story.commits)
+
+        assert await works_of(model) == [C]
+        assert [(one.name, one.items) for one in (await all_lists(model)).items] == [("Imported", 1), ("Mine", 0)]
 
     async def test_of_two_imports_one_may_be_undone(self, model: ReadModel, story: Story) -> None:
         story.tell(taken(A, B), by="system:library")
@@ -468,7 +507,8 @@ async def _check(model: ReadModel, story: Story, list_id: str, undone: set[str])
         assert await refused(model, list_id) == "no-such-list"
         return
     left = replace(state, places={source: p for source, p in state.places.items() if source not in undone})
+    known = lists.Shown.of(left, story.known.get(shelf_key(ANA), shelf.Shelf()))
 
     page = await one_list(model, list_id)
-    assert [(item.work, item.order) for item in page.items] == list(orderings.row(left.items()))
+    assert [(item.work, item.order) for item in page.items] == [(known.group(id)[0], at) for id, at in known.row]
     assert page.about.items == len(page.items)

@@ -17,6 +17,7 @@ from events.contracts.library import (
     DeleteList,
     Entry,
     ImportUndone,
+    JoinIds,
     ListCreated,
     ListDeleted,
     ListEvent,
@@ -39,7 +40,7 @@ from events.messages import Command, Context, Event, Key, Rejected, arguments
 from events.testing import NOW, spec
 from library import lists, order, shelf
 from library.decider import PACTS, deciders
-from library.lists import List, decider
+from library.lists import List, Shown, decider
 
 ANA, BEN = "ana", "ben"
 L = "l1"
@@ -479,6 +480,46 @@ class TestTakingIn:
         assert home.refused(other, by="system:library") == "too-many-lists"
 
 
+class TestSeveralIdsOfOneWork:
+    """A is E as well."""
+
+    E = "tmdb:movie:5"
+
+    @pytest.fixture
+    def joined(self, home: Home) -> Home:
+        home.tell(CreateList(name="Noir", list_id=L))
+        home.tell(add(A, B, C))
+        home.tell(JoinIds(works=(self.E, A)))
+        return home
+
+    def test_are_there_once(self, joined: Home) -> None:
+        assert joined.tell(add(self.E, op="p")) == []
+        joined.tell(add(D, "tvdb:9", op="q"))
+        joined.tell(RemoveFromList(list_id=L, works=(A,)))
+        joined.tell(add(self.E, A, op="r"))
+
+        assert shown(joined.state()) == [B, C, D, "tvdb:9", self.E]
+
+    def test_are_moved_and_taken_off_under_any(self, joined: Home) -> None:
+        joined.tell(move(self.E, after=B, op="m"))
+        assert shown(joined.state()) == [B, A, C]
+        joined.tell(move(C, after=self.E, op="p"))
+        assert shown(joined.state()) == [B, A, C]
+        joined.tell(remove(self.E, op="q"))
+        assert shown(joined.state()) == [B, C]
+
+    def test_that_were_there_before_they_were_joined_are_where_the_latest_word_is(self, home: Home) -> None:
+        home.tell(CreateList(name="Noir", list_id=L))
+        home.tell(add(A, B, self.E, C))
+        home.tell(move(A, after=B, op="m"))
+        home.tell(JoinIds(works=(A, self.E)))
+
+        seen = Shown.of(home.state(), home.states[shelf_key(ANA)])
+        assert [work for work, _ in seen.row] == [B, A, C]
+        home.tell(remove(A, op="r"))
+        assert shown(home.state()) == [B, C]
+
+
 class TestUndoneImports:
     taken = TestTakingIn.taken
 
@@ -492,6 +533,31 @@ class TestUndoneImports:
             assert home.refused(command) == "no-such-list"
         assert home.refused(MoveList(list_id=L)) == "no-such-list"
         assert home.tell(self.taken, by="system:library") == [], "of one that is undone, nothing comes late"
+
+    def test_one_on_which_the_person_has_put_something_stays_with_that(self, home: Home) -> None:
+        home.tell(self.taken, by="system:library")
+        home.tell(CreateList(name="Next", list_id="next"))
+        home.tell(add(C))
+        home.undo("i1")
+
+        assert shown(home.state().counting({"i1"})) == [C]
+        home.tell(add(D, op="more"))
+        home.tell(MoveList(list_id=L, after="next"))
+        assert home.shelf() == ["next", L]
+        home.tell(DeleteList(list_id=L))
+        assert home.shelf() == ["next"]
+
+    def test_and_so_does_one_that_they_have_renamed_but_not_one_that_another_import_has(self, home: Home) -> None:
+        home.tell(self.taken, by="system:library")
+        home.undo("i1")
+        home.tell(msgspec.structs.replace(self.taken, source="i2"), by="system:library")
+        home.undo("i2")
+        assert home.refused(add(C)) == "no-such-list"
+        home.tell(msgspec.structs.replace(self.taken, source="i3"), by="system:library")
+        home.tell(RenameList(list_id=L, name="Mine"))
+        home.undo("i3")
+
+        home.tell(add(C))
 
     def test_they_take_no_place_among_the_two_hundred(self, home: Home) -> None:
         home.tell(self.taken, by="system:library")

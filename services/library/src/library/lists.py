@@ -34,7 +34,8 @@ from events.contracts.library import (
 from events.cursor import instant
 from events.decider import Decider, Pact
 from events.messages import Command, Context, Key, Rejected
-from library import order, shelf
+from library import joins, order, shelf
+from library.joins import Group
 from library.order import GONE, Place, Places, Stamp, Told
 from library.shelf import Shelf
 
@@ -46,7 +47,8 @@ class List(Struct, frozen=True):
     """As much of a list as its rules need; which imports were undone, the shelf knows."""
 
     begun: dict[str, Stamp] = {}
-    """By source: it is there as long as one of them counts."""
+    """By source: it is there as long as one of them counts. The person has a part in it, too, once they put something
+    on it or rename it."""
     named: Stamp = Stamp(0, "")
     deleted: int = 0
     """When, in microseconds since 1970: nothing that was said up to then counts."""
@@ -82,6 +84,37 @@ class List(Struct, frozen=True):
         return self.places.get(OWN, {}).get(work, Place(0, "", GONE))
 
 
+class Shown(NamedTuple):
+    """What is on a list, each work once: of several ids that name it, under the one of which the latest word is."""
+
+    row: order.Row
+    groups: Mapping[str, Group]
+    """Of works with several ids."""
+    ids: Mapping[str, str]
+    """By the first id of such a work, the one that is on the list."""
+
+    @classmethod
+    def of(cls, state: List, shelf: Shelf) -> "Shown":
+        items = state.items()
+        if not shelf.joined:
+            return cls(order.row(items), {}, {})
+        groups = joins.shown(shelf.joined)
+        there = sorted((place, id) for id, place in items.items() if place.order != GONE)
+        ids = {groups[id][0]: id for _, id in there if id in groups}
+        return cls(order.row({id: place for place, id in there if ids.get(_first(groups, id), id) == id}), groups, ids)
+
+    def names(self, work: str) -> str:
+        """The id under which a work is there; if it is not, the id itself."""
+        return self.ids.get(_first(self.groups, work), work)
+
+    def group(self, work: str) -> Group:
+        return self.groups.get(work, (work,))
+
+
+def _first(groups: Mapping[str, Group], work: str) -> str:
+    return groups[work][0] if work in groups else work
+
+
 class _Put(NamedTuple):
     """Works that get a place, and what has to make room for them."""
 
@@ -95,7 +128,8 @@ def decide(command: ListCommand, state: List, context: Context) -> list[ListEven
     assert not isinstance(command, CreateList | DeleteList | TakeInList), "decided with the shelf"
     if order.is_known(state.known, command.op):
         return []
-    state = state.counting(_undone(context))
+    on = _shelf(context)
+    state = state.counting(on.undone)
     if not state.begun:
         raise Rejected("no-such-list", list_id=command.list_id)
     said = order.told(context, command.operation(context), command.at, command.sent_at, state.newest)
@@ -106,18 +140,18 @@ def decide(command: ListCommand, state: List, context: Context) -> list[ListEven
             renamed = ListRenamed(uid=context.actor, name=command.name, **_of(command, said))
             return [renamed] if said.stamp > state.named else []
         case AddToList():
-            return _put(command, _add(command, state, said), state, said, context)
+            return _put(command, _add(command, state, Shown.of(state, on), said), state, said, context)
         case MoveInList():
-            return _put(command, _move(command, state, said), state, said, context)
+            return _put(command, _move(command, state, Shown.of(state, on)), state, said, context)
         case RemoveFromList():
-            return _remove(command, state, said, context)
+            return _remove(command, state, Shown.of(state, on), said, context)
         case _:
             assert_never(command)
 
 
-def _undone(context: Context) -> Collection[str]:
+def _shelf(context: Context) -> Shelf:
     seen = context.seen.get("shelf")
-    return seen.undone if isinstance(seen, Shelf) else ()
+    return seen if isinstance(seen, Shelf) else Shelf()
 
 
 def evolve(state: List, event: ListEvent) -> List:
@@ -129,17 +163,21 @@ def evolve(state: List, event: ListEvent) -> List:
         return state
     match event:
         case ListCreated():
-            begun = {**state.begun, event.source: max(state.begun.get(event.source, said.stamp), said.stamp)}
             named = state.named if event.source else max(state.named, said.stamp)
-            return replace(state, begun=begun, named=named)
+            return replace(_begun(state, event.source, said.stamp), named=named)
         case ListRenamed():
-            return replace(state, named=max(state.named, said.stamp))
+            return replace(_begun(state, event.source, said.stamp), named=max(state.named, said.stamp))
         case ListItemsPut():
+            state = state if event.source else _begun(state, OWN, said.stamp)
             return _placed(state, event.source, {item.work: said.place(item.order) for item in event.items})
         case ListItemsRemoved():
             return _placed(state, OWN, {work: said.place(GONE) for work in event.works})
         case _:
             assert_never(event)
+
+
+def _begun(state: List, source: str, said: Stamp) -> List:
+    return replace(state, begun={**state.begun, source: max(state.begun.get(source, said), said)})
 
 
 def _placed(state: List, source: str, said: Mapping[str, Place]) -> List:
@@ -186,20 +224,19 @@ def _pushed(uid: str, list_id: str, pushed: Mapping[str, str], state: List, said
         yield ListItemsPut(uid=uid, list_id=list_id, items=items, at=said.at, op=said.op, source=source)
 
 
-def _add(command: AddToList, state: List, said: Told) -> _Put:
+def _add(command: AddToList, state: List, on: Shown, said: Told) -> _Put:
     """What is there already stays where it is, unless a device tells late at which place of its own it put it."""
-    items = state.items()
-    row = order.row(items)
-    there = dict(row)
-    if command.after is not None and works.parse(command.after).work not in there:
+    row, there = on.row, dict(on.row)
+    behind = on.names(works.parse(command.after).work) if command.after is not None else None
+    if behind is not None and behind not in there:
         raise Rejected("no-such-item", work=command.after)
     entries = {
         work: entry
-        for work, entry in _entries(command.items).items()
+        for work, entry in _once(command.items, on).items()
         if said.stamp > _stamp(state.own(work)) and (not _stays(state, work, there) or _insists(command, entry))
     }
     _check_room(len(there.keys() | entries.keys()), bool(entries.keys() - there.keys()))
-    index = len(row) if command.after is None else order.index_behind(row, works.parse(command.after).work)
+    index = len(row) if behind is None else order.index_behind(row, behind)
     assert index is not None
     found = order.room(row, index, _homeless(entries, there))
     return _Put(_arranged(entries, there, found.orders), found.pushed)
@@ -226,6 +263,14 @@ def _entries(entries: Iterable[Entry]) -> dict[str, Entry]:
     return found
 
 
+def _once(entries: Iterable[Entry], on: Shown) -> dict[str, Entry]:
+    """Each work once, under the id that is on the list already."""
+    found: dict[str, tuple[str, Entry]] = {}
+    for work, entry in _entries(entries).items():
+        found.setdefault(_first(on.groups, work), (on.names(work), entry))
+    return dict(found.values())
+
+
 def _check_room(count: int, more: bool) -> None:
     if more and count > LIST_ITEMS:
         raise Rejected("list-full", limit=LIST_ITEMS)
@@ -246,29 +291,32 @@ def _item(work: str, entry: Entry, where: str) -> ListItem:
     return ListItem(work=work, order=where, kind=entry.kind, title=entry.title, poster=entry.poster)
 
 
-def _move(command: MoveInList, state: List, said: Told) -> _Put:
+def _move(command: MoveInList, state: List, on: Shown) -> _Put:
     """What was taken off meanwhile comes back if a device tells late that it has moved it later, by its own order."""
-    row = order.row(state.items())
-    there = dict(row)
-    work = works.parse(command.work).work
+    row, there = on.row, dict(on.row)
+    work = on.names(works.parse(command.work).work)
     if command.at is not None and command.order is not None and work in state.places.get(OWN, {}):
         return _Put([ListItem(work=work, order=command.order)])
-    behind = works.parse(command.after).work if command.after is not None and command.order is None else work
-    for wanted in (work, behind):
-        if wanted not in there:
-            raise Rejected("no-such-item", work=wanted)
+    told = command.after if command.order is None else None
+    behind = on.names(works.parse(told).work) if told is not None else work
+    for wanted, id in ((command.work, work), (told, behind)):
+        if id not in there:
+            raise Rejected("no-such-item", work=works.parse(wanted or command.work).work)
     found = order.moved(row, work, behind if command.after is not None else None, command.order)
     if command.at is None and found.orders[0] == there[work] and not found.pushed:
         return _Put([])
     return _Put([ListItem(work=work, order=found.orders[0])], found.pushed)
 
 
-def _remove(command: RemoveFromList, state: List, said: Told, context: Context) -> list[ListEvent]:
-    """What a device tells late is remembered also of works that are not there: they may come later still."""
-    there = dict(order.row(state.items()))
-    named = dict.fromkeys(works.parse(work).work for work in command.works)
+def _remove(command: RemoveFromList, state: List, on: Shown, said: Told, context: Context) -> list[ListEvent]:
+    """Under all of its ids. What a device tells late is remembered also of works that are not there: they may come
+    later still."""
+    there = {work for work, place in state.items().items() if place.order != GONE}
+    told = dict.fromkeys(works.parse(work).work for work in command.works)
     gone = tuple(
-        work for work in named if (command.at is not None or work in there) and said.place(GONE) > state.own(work)
+        work
+        for work in dict.fromkeys(id for work in told for id in (work, *on.group(work)))
+        if (command.at is not None or work in there) and said.place(GONE) > state.own(work)
     )
     return [ListItemsRemoved(uid=context.actor, works=gone, **_of(command, said))] if gone else []
 
@@ -300,7 +348,14 @@ def create(command: CreateList, states: Mapping[Key, Any], context: Context) -> 
 def _named_anew(state: List, created: ListCreated) -> Iterator[ListRenamed]:
     """A list that only undone imports had brought has a name still."""
     if state.begun:
-        yield ListRenamed(uid=created.uid, list_id=created.list_id, name=created.name, at=created.at, op=created.op)
+        yield ListRenamed(
+            uid=created.uid,
+            list_id=created.list_id,
+            name=created.name,
+            at=created.at,
+            op=created.op,
+            source=created.source,
+        )
 
 
 def delete(command: DeleteList, states: Mapping[Key, Any], context: Context) -> Mapping[Key, list[Any]]:

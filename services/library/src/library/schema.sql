@@ -284,6 +284,9 @@ create table list_item (
     list_id text collate "C" not null,
     work text collate "C" not null,
     "order" text collate "C" not null,
+    -- Of the word that decided it, which decides also between several ids of one work.
+    at timestamptz not null,
+    op text collate "C" not null,
     kind text,
     title text not null,
     poster text not null,

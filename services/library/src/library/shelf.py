@@ -42,6 +42,8 @@ class Shelf(Struct, frozen=True):
     """Of lists."""
     begun: dict[str, tuple[str, ...]] = {}
     """Whose each list is that some import has brought: such imports, and maybe the person. It goes with the last."""
+    left: Places = {}
+    """Of lists that only undone imports had begun: they are there still if the person has put something on them."""
     joined: joins.Layers = {}
     undone: tuple[str, ...] = ()
     """The imports that were undone last."""
@@ -106,9 +108,11 @@ def evolve(shelf: Shelf, event: ShelfEvent) -> Shelf:
 def _undone(shelf: Shelf, source: str) -> Shelf:
     """As if the import had never been: lists that nobody else has begun are not there."""
     begun = {id: tuple(other for other in sources if other != source) for id, sources in shelf.begun.items()}
+    left = {id: place for id, place in shelf.places.items() if not begun.get(id, (OWN,))}
     return replace(
         shelf,
-        places={id: place for id, place in shelf.places.items() if begun.get(id, (OWN,))},
+        places={id: place for id, place in shelf.places.items() if id not in left},
+        left={**shelf.left, **left},
         begun={id: sources for id, sources in begun.items() if sources},
         joined=joins.undone(shelf.joined, source),
         undone=remember(shelf.undone, source),
@@ -174,7 +178,8 @@ def _remembering(shelf: Shelf, event: HistoryCleared | IdsJoined | IdsSplit | Li
 def _placed(shelf: Shelf, list_id: str, said: Told, where: str) -> Shelf:
     place = said.place(where)
     places = order.merged(shelf.places, {list_id: place})
-    return replace(shelf, places=places, newest=max(shelf.newest, place.at))
+    left = {id: place for id, place in shelf.left.items() if id != list_id}
+    return replace(shelf, places=places, left=left, newest=max(shelf.newest, place.at))
 
 
 def _pushed(shelf: Shelf, uid: str, found: order.Room, said: Told, context: Context) -> list[ShelfEvent]:
@@ -186,7 +191,10 @@ def _pushed(shelf: Shelf, uid: str, found: order.Room, said: Told, context: Cont
 def _move(command: MoveList, shelf: Shelf, context: Context) -> list[ShelfEvent]:
     if order.is_known(shelf.known, command.op):
         return []
-    row = order.row(shelf.places)
+    places = {**shelf.left, **shelf.places}
+    if command.list_id in shelf.left and not _is_kept(shelf, context):
+        raise Rejected("no-such-list", list_id=command.list_id)
+    row = order.row(places)
     there = dict(row)
     for list_id in (command.list_id, command.after):
         if list_id is not None and list_id not in there:
@@ -196,10 +204,16 @@ def _move(command: MoveList, shelf: Shelf, context: Context) -> list[ShelfEvent]
     where = found.orders[0]
     if where == there[command.list_id] and command.at is None and not found.pushed:
         return []
-    if said.place(where) <= shelf.places[command.list_id]:
+    if said.place(where) <= places[command.list_id]:
         return []
     moved = ListMoved(uid=context.actor, list_id=command.list_id, order=where, at=said.at, op=said.op)
     return [moved, *_pushed(shelf, context.actor, found, said, context)]
+
+
+def _is_kept(shelf: Shelf, context: Context) -> bool:
+    """Whether the list that was looked at is there although the import that began it was undone."""
+    begun = getattr(context.seen.get("list"), "begun", {})
+    return any(source not in shelf.undone for source in begun)
 
 
 def _operation(command: JoinIds | SplitIds | ClearHistory) -> str:

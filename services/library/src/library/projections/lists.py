@@ -96,13 +96,15 @@ SHOW_ITEMS = """
         select uid, list_id, work,
                (array_agg("order" order by at desc, op desc, "order" desc nulls last) filter (where counts))[1]
                    as "order",
+               max(at) filter (where counts) as at,
+               (array_agg(op order by at desc, op desc, "order" desc nulls last) filter (where counts))[1] as op,
                (array_agg(kind order by counts desc, at desc, op desc) filter (where kind is not null))[1] as kind,
                (array_agg(title order by counts desc, at desc, op desc) filter (where title <> ''))[1] as title,
                (array_agg(poster order by counts desc, at desc, op desc) filter (where poster <> ''))[1] as poster,
                min(added_at) filter (where counts and "order" is not null) as added_at
           from said group by uid, list_id, work)
-    insert into list_item (uid, list_id, work, "order", kind, title, poster, added_at)
-    select uid, list_id, work, "order", kind, coalesce(title, ''), coalesce(poster, ''), added_at
+    insert into list_item (uid, list_id, work, "order", at, op, kind, title, poster, added_at)
+    select uid, list_id, work, "order", at, op, kind, coalesce(title, ''), coalesce(poster, ''), added_at
       from latest where "order" is not null
 """
 """Also what does not count tells how a work is to be shown, if nothing else does."""
@@ -117,6 +119,8 @@ COUNT = """
       from unnest($1::text[], $2::text[]) as touched (uid, list_id)
      where list.uid = touched.uid and list.list_id = touched.list_id
 """
+
+OF_PEOPLE = "select uid, list_id from list where uid = any($1::text[])"
 
 SHELVE = """
     insert into shelved (uid, list_id, "order") select * from unnest($1::text[], $2::text[], $3::text[])
@@ -170,9 +174,11 @@ class Changes:
 
     def take(self, event: ListEvent) -> None:
         match event:
-            case ListCreated():
+            case ListCreated() | ListRenamed():
                 self.sources.add((event.uid, event.list_id, event.source))
             case ListItemsPut():
+                if not event.source:
+                    self.sources.add((event.uid, event.list_id, OWN))
                 for item in event.items:
                     self._put(event, item)
             case ListItemsRemoved():
@@ -246,7 +252,8 @@ async def apply_to_shelf(db: Db, commits: Sequence[Commit]) -> set[str]:
         await db.execute(FORGET_LISTS.format(table="shelved"), *columns(gone))
     if rows := [(*key, order) for key, order in orders.items() if order is not None]:
         await db.execute(SHELVE, *columns(rows))
-    return _topics(orders) | {lists_topic(uid) for uid in joining}
+    held = [tuple(row) for row in await db.fetch(OF_PEOPLE, list(joining))] if joining else []
+    return _topics([*orders, *held]) | {lists_topic(uid) for uid in joining}
 
 
 async def _save_lists(db: Db, events: Sequence[ListEvent]) -> None:

@@ -27,7 +27,10 @@ PAGE_BYTES = 512 * 1024
 """Of items with all that is shown of them; an answer carries not much more."""
 
 SHOWN = """
-    select list_id, name, shelved."order", items, created_at, updated_at
+    select list_id, name, shelved."order", created_at, updated_at,
+           items - (select count(*) - count(distinct shown_as)
+                      from joined join list_item using (uid, work)
+                     where uid = $1 and list_item.list_id = list.list_id) as items
       from list join shelved using (uid, list_id)
      where uid = $1 and shown
 """
@@ -42,10 +45,16 @@ LIST = f"""{SHOWN}
 """
 
 ITEMS = """
-    select work, "order", kind, title, poster, added_at
-      from list_item where uid = $1 and list_id = $2 and ("order", work) > ($3, $4)
-     order by "order", work limit $5
+    select work as id, coalesce(shown_as, work) as work, "order", kind, title, poster, added_at
+      from list_item left join joined using (uid, work)
+     where uid = $1 and list_id = $2 and ("order", work) > ($3, $4)
+       and (shown_as is null or not exists (
+               select from joined as same join list_item as other using (uid, work)
+                where same.uid = $1 and same.shown_as = joined.shown_as and other.list_id = $2
+                  and (other.at, other.op, other.work) > (list_item.at, list_item.op, list_item.work)))
+     order by "order", id limit $5
 """
+"""A work is on a list once: of several ids that name it, where the latest word has put it."""
 
 HOLDING = """
     with shown_as as (
@@ -87,8 +96,8 @@ async def show_list(db: Db, query: ShowList, context: Context) -> ListPage:
         raise Rejected("no-such-list", list_id=query.list_id)
     rows = await db.fetch(ITEMS, context.actor, query.list_id, *after, query.limit + 1)
     limit = min(query.limit, _fitting(rows))
-    page, more = common.page(rows, limit, lambda row: Place(row["order"], row["work"]))
-    return ListPage(ListView(**row), [ListEntry(**item) for item in page], more)
+    page, more = common.page(rows, limit, lambda row: Place(row["order"], row["id"]))
+    return ListPage(ListView(**row), [_entry(item) for item in page], more)
 
 
 async def show_lists_holding(db: Db, query: ShowListsHolding, context: Context) -> ListsHolding:
@@ -97,11 +106,15 @@ async def show_lists_holding(db: Db, query: ShowListsHolding, context: Context) 
     return ListsHolding(work, [Holding(**row) for row in rows])
 
 
+def _entry(row: Any) -> ListEntry:
+    return ListEntry(**{field: row[field] for field in ListEntry.__struct_fields__})
+
+
 def _fitting(rows: Sequence[Any]) -> int:
     """How many of them fit into one answer; one at least, lest a page lead nowhere."""
     size = 0
     for count, row in enumerate(rows):
-        size += len(msgspec.json.encode(ListEntry(**row)))
+        size += len(msgspec.json.encode(_entry(row)))
         if size > PAGE_BYTES:
             return max(count, 1)
     return max(len(rows), 1)

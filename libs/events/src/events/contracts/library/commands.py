@@ -254,6 +254,10 @@ class MoveList(_OfShelf, frozen=True, kw_only=True):
     order: Order | None = None
     """A fractional index; goes before `after`, and is how devices that were offline keep their places."""
 
+    def looks_at(self, context: Context) -> tuple[Key, ...]:
+        """What an import had begun that was undone is there still if the person has put something on it."""
+        return (list_key(context.actor, self.list_id),) if context.actor else ()
+
 
 ShelfCommand = JoinIds | TakeInIds | SplitIds | ClearHistory | MoveList
 
@@ -334,8 +338,9 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AddToList(_OfList, frozen=True, kw_only=True):
-    """Put works on a list: behind `after`, or at its end. A work is on a list once; what is there already stays where
-    it is, unless the device tells late (`at`) at which `order` it has put it. The later word of two devices counts."""
+    """Put works on a list: behind `after`, or at its end. A work is on a list once, under whichever of its ids; what is
+    there already stays where it is, unless the device tells late (`at`) at which `order` it has put it. The later word
+    of two devices counts."""
 
     function: ClassVar[str] = "library.add_to_list"
     errors: ClassVar[tuple[str, ...]] = ("no-such-list", "no-such-item", "list-full", "too-old")

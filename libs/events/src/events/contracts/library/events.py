@@ -209,13 +209,14 @@ class ListCreated(Event, frozen=True, kw_only=True, tag="library.list-created"):
 
 
 class ListRenamed(Event, frozen=True, kw_only=True, tag="library.list-renamed"):
-    """A list has another name."""
+    """A list has another name; by an import, if `source` names one, which only undone ones had begun before."""
 
     uid: str
     list_id: str
     name: Personal[str]
     at: datetime
     op: str
+    source: str = ""
 
 
 class ListDeleted(Event, frozen=True, kw_only=True, tag="library.list-deleted"):

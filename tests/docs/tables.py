@@ -209,6 +209,7 @@ def library_limits() -> Iterator[Row]:
     yield "Episodes in one mark", f"{library_contract.EPISODES_AT_ONCE:,}", "`too-many-episodes`"
     yield "Episodes known of one title", f"{sessions.EPISODES:,}", "`too-many-episodes`"
     known = f"{state.POINTS} facts of sessions, {state.MARKS} marks per episode, {state.OPERATIONS} operations"
+    yield "Plays remembered per film or episode", f"{state.PLAYS:,}", "the oldest go"
     yield "Remembered per title", known, "a repeat of an older one without its time may count again"
     yield "Ids of one work", f"{library_contract.JOINED}", "`too-many-ids`"
     yield "Works of one person with several ids", f"{library_contract.JOINS:,}", "`too-many-joins`"

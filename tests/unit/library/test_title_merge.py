@@ -37,7 +37,7 @@ from events.messages import Context
 from events.testing import NOW
 from library.title import decider
 from library.title.reasons import reasons
-from library.title.state import Title, evolve, merge
+from library.title.state import PLAYS, Title, evolve, merge
 from library.title.summary import Summary, summary
 
 ANA = "ana"
@@ -362,6 +362,19 @@ def _interleaved(told: Sequence[list[Told]], rng: random.Random) -> list[TitleCo
 
 
 # Very large titles.
+
+
+def test_of_countless_plays_the_newest_stay_whichever_came_first() -> None:
+    many = [
+        Completed(uid=ANA, work=WORK, position=95.0, duration=100.0, at=after(n), session=f"s{n}", play=f"s{n}")
+        for n in range(PLAYS + 20)
+    ]
+    shuffled = random.Random(1).sample(many, len(many))
+
+    state = rules.fold(many)
+    assert set(state.slots["film"].plays) == {f"s{n}" for n in range(20, PLAYS + 20)}
+    assert rules.fold(shuffled).slots["film"].plays == state.slots["film"].plays
+    assert rules.fold(many, state).slots is state.slots
 
 
 def test_two_thousand_marked_episodes_stay_small() -> None:

@@ -264,8 +264,15 @@ def _new_play(way: Way, end: Point) -> str:
     if known is not None:
         return known
     name = _name(way.told)
-    names = (name if n == 0 else f"{name}~{n + 1}" for n in count())
+    latest = max([_number(id, name) for _, id in mine], default=0)
+    names = (name if n == 0 else f"{name}~{n + 1}" for n in count(latest))
     return next(free for free in names if free not in way.known.plays)
+
+
+def _number(play: str, name: str) -> int:
+    """Which of its session's plays it is: earlier ones may be forgotten, and their ids are not free."""
+    number = play[len(name) :].removeprefix("~")
+    return int(number) if number.isdecimal() else 1
 
 
 def _resumed_play(way: Way, rules: Rules) -> str | None:

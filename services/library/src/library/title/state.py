@@ -35,6 +35,8 @@ POINTS = 128
 """Newest facts of play sessions that are remembered per title; an older session is met as if for the first time."""
 MARKS = 3
 """Newest marks that are remembered per film or episode."""
+PLAYS = 1_000
+"""Plays to the end that are remembered per film or episode: those that went on latest."""
 OPERATIONS = 128
 """Newest operations per title that are known when a device repeats them without a time of its own."""
 
@@ -188,7 +190,7 @@ class Slot(Struct, frozen=True, omit_defaults=True, gc=False):
     """When a session last began to play, or went on."""
     done: Done | None = None
     plays: dict[str, Play] = {}
-    """By their ids."""
+    """By their ids, the newest `PLAYS`."""
     marks: tuple[Mark, ...] = ()
     """The newest `MARKS`, oldest first."""
     taken: dict[str, dict[str, Taken]] = {}
@@ -416,7 +418,7 @@ def _slot(a: Slot, b: Slot) -> Slot:
         _greater(a.newest, b.newest, place),
         _greater(a.begun, b.begun, _itself),
         _greater(a.done, b.done, _itself),
-        _joined(a.plays, b.plays, _play),
+        _plays(a.plays, b.plays),
         _newest(a.marks, b.marks, _fields, MARKS),
         _joined(a.taken, b.taken, _taken),
         _joined(a.resumes, b.resumes, _resume),
@@ -434,6 +436,14 @@ def _register(a: Register[T], b: Register[T]) -> Register[T]:
     if (a.at, a.op) != (b.at, b.op):
         return b if (a.at, a.op) < (b.at, b.op) else a
     return b if msgspec.json.encode(a.value) < msgspec.json.encode(b.value) else a
+
+
+def _plays(a: dict[str, Play], b: dict[str, Play]) -> dict[str, Play]:
+    both = _joined(a, b, _play)
+    if len(both) <= PLAYS:
+        return both
+    kept = dict(sorted(both.items(), key=lambda item: (item[1].until, item[0]))[-PLAYS:])
+    return a if kept == a else kept
 
 
 def _play(a: Play, b: Play) -> Play:

@@ -230,6 +230,16 @@ class TestStatistics:
             ],
         )
 
+    async def test_count_what_really_played(self, model: ReadModel, story: Story) -> None:
+        story.completed(duration=3_600.0, position=3_500.0, watched=0.0)
+        story.started(0.0, work="tt7", session="x", duration=7_200.0)
+        story.stopped(1_800.0, work="tt7", session="x", duration=7_200.0, watched=1_800.0)
+        await model.apply(story.commits)
+
+        found = await statistics(model)
+        assert (found.hours, found.plays) == (0.5, 1), "skipped to the end, and left in the middle"
+        assert [(month.hours, month.plays, month.titles) for month in found.months] == [(0.5, 1, 2)]
+
     async def test_of_some_days(self, model: ReadModel, story: Story) -> None:
         story.completed(duration=3_600.0, position=3_500.0)
         day = story.now.date()

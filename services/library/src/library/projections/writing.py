@@ -255,9 +255,14 @@ def _plays(shown: Iterable[Shown]) -> Iterator[PlayRow]:
                 rule=play.rule,
                 source=play.source,
                 watched_seconds=play.watched_seconds,
-                seconds=play.watched_seconds or play.duration or lengths.get(play.slot) or runtime,
+                seconds=_known_first(play.watched_seconds, play.duration, lengths.get(play.slot), runtime),
                 duration=play.duration,
             )
+
+
+def _known_first(*seconds: float | None) -> float | None:
+    """Who skipped to the end has really watched nothing of it."""
+    return next((one for one in seconds if one is not None), None)
 
 
 def _known_as(shown: Shown, play: PlaySummary) -> str:

@@ -16,21 +16,29 @@ BOUNDED = """
     uid = $1 and ($2::timestamptz is null or watched_at >= $2) and ($3::timestamptz is null or watched_at <= $3)
 """
 
-PLAYS = f"select coalesce(sum(seconds), 0) as seconds, count(*) as plays from play where {BOUNDED}"
+WATCHED = """(
+    select uid, work, watched_at, seconds, play from play
+    union all
+    select uid, work, updated_at, watched_seconds, null from item where going and not watched and watched_seconds > 0
+) as watched"""
+"""Plays, and what really played of that which nobody has watched to the end: it counts when it was last heard of."""
+
+PLAYS = f"select coalesce(sum(seconds), 0) as seconds, count(play) as plays from {WATCHED} where {BOUNDED}"
 
 BY_MONTH = f"""
     select to_char(watched_at at time zone 'UTC', 'YYYY-MM') as month, coalesce(sum(seconds), 0) as seconds,
-           count(*) as plays, count(distinct work) as titles
-      from play where watched_at is not null and {BOUNDED}
+           count(play) as plays, count(distinct work) as titles
+      from {WATCHED} where watched_at is not null and {BOUNDED}
      group by 1 order by 1 desc limit $4
 """
 
 BY_GENRE = f"""
-    with watched as (
-        select work, coalesce(sum(seconds), 0) as seconds, count(*) as plays from play where {BOUNDED} group by work)
+    with of_work as (
+        select work, coalesce(sum(seconds), 0) as seconds, count(play) as plays
+          from {WATCHED} where {BOUNDED} group by work)
     select genre, sum(seconds) as seconds, sum(plays)::bigint as plays
-      from watched
-      join title on title.uid = $1 and title.work = watched.work
+      from of_work
+      join title on title.uid = $1 and title.work = of_work.work
      cross join lateral (select distinct jsonb_array_elements_text(details -> 'genres')) as of_it (genre)
      group by genre order by 2 desc, 3 desc, 1 limit $4
 """

@@ -11,9 +11,8 @@ KIND_OF_TMDB: Mapping[str, str] = {"movie": "movie", "series": "tv", "anime": "t
 
 _IMDB = re.compile(r"tt[0-9]{7,10}")
 _NUMBER = re.compile(r"[0-9]{1,10}")
-_ENTRIES = frozenset({"kitsu", "mal", "anilist", "anidb"})
-"""Catalogues in which each cour or season is an entry of its own, so that their ids name an episode alone."""
-_CATALOGUES = frozenset({"tvdb", "tvmaze", "trakt", "simkl"})
+_CATALOGUES = frozenset({"kitsu", "mal", "anilist", "anidb", "tvdb", "tvmaze", "trakt", "simkl"})
+"""Those of anime have an entry for each cour or season, so that their ids name an episode alone."""
 MOST = 100_000
 """Of a season or an episode."""
 
@@ -30,7 +29,8 @@ def parse(text: str, kind: Kind | None = None) -> Named:
     """What *text* names. *kind* helps where a catalogue counts films and series apart (`tmdb:603`).
 
     `tt0133093`, `tt0108778:1:2`, `tmdb:movie:603`, `tmdb:1399:1:2`, `tvdb:81189:1:2`, `kitsu:7442:5` (an episode of an
-    anime entry, told as its first season), `mal:…`, `anilist:…`. Whatever else it is stays as it was written.
+    anime entry, told as its first season), `mal:…`, `anilist:…`, `tvdb:169:5`. Whatever else it is stays as it was
+    written.
     """
     first, *rest = unquote(text).strip().split(":")
     name = first.lower()
@@ -38,10 +38,8 @@ def parse(text: str, kind: Kind | None = None) -> Named:
         named = _with_episode(name, rest)
     elif name == "tmdb":
         named = _tmdb(rest, kind)
-    elif name in _ENTRIES and _is_id(rest):
-        named = _with_episode(_numbered(name, rest[0]), ["1", *rest[1:]] if len(rest) == 2 else rest[1:])
     elif name in _CATALOGUES and _is_id(rest):
-        named = _with_episode(_numbered(name, rest[0]), rest[1:])
+        named = _with_episode(_numbered(name, rest[0]), _of_first_season(rest[1:]))
     else:
         named = None
     return named or Named(text)
@@ -66,6 +64,11 @@ def _is_id(parts: list[str]) -> bool:
 
 def _numbered(catalogue: str, id: str) -> str:
     return f"{catalogue}:{int(id)}"
+
+
+def _of_first_season(numbers: list[str]) -> list[str]:
+    """One number alone is an episode: of an entry that has no seasons, or of a series that has one."""
+    return ["1", *numbers] if len(numbers) == 1 else numbers
 
 
 def _with_episode(work: str, numbers: list[str]) -> Named | None:

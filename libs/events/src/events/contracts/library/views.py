@@ -633,7 +633,7 @@ class Export(Query, frozen=True, kw_only=True):
     cursor: Cursor | None = None
 
     def topics(self, uid: str) -> tuple[str, ...]:
-        return (topic(uid), lists_topic(uid), addons_topic(uid), profile_topic(uid))
+        return (topic(uid), lists_topic(uid), addons_topic(uid), profile_topic(uid), imports_topic(uid))
 
 
 QUERIES: tuple[type[Query], ...] = (

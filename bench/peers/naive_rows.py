@@ -1,7 +1,8 @@
 """The design that most apps begin with: one row per person and film, updated at each report, through asyncpg.
 
-`python -m bench.peers.naive_rows DATABASE_URL PEOPLE`; each line `REPORTS PER_SECOND` is answered with JSON: the
-99th percentile of the updates' seconds, and the bytes of write-ahead log that they made. `flood SECONDS` is answered with updates a second, ten in flight.
+`python -m bench.peers.naive_rows DATABASE_URL PEOPLE`; each line `REPORTS PER_SECOND` is answered with JSON: the 99th
+percentile of the updates' seconds, and the bytes of write-ahead log that they made. `flood SECONDS` is answered with
+updates a second, ten in flight.
 """
 
 import asyncio

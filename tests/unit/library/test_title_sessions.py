@@ -223,6 +223,14 @@ class TestSessions:
 
         title.when(last, by=ANA).then(done(95.0, work=SERIES, episode=ONE, session="s1", play="s1:1-1"))
 
+    def test_never_give_the_id_of_a_play_that_is_forgotten_to_another(self) -> None:
+        left = done(95.0, session="s1", play="s1~7")
+        again = Started(**said(0.0, 10, session="s1"))
+
+        (made,) = title.given(left, again).when(report(90, session="s1"), by=ANA, after=100).outcome()
+        assert isinstance(made, Completed)
+        assert made.play == "s1~8"
+
     def test_number_their_rewatches(self) -> None:
         first = done(95.0, session="s1", play="s1")
         again = Started(**said(0.0, 10, session="s1"))

@@ -40,7 +40,8 @@ ROWS = (
     """insert into list_item select $1, 'l' || n, 'tt' || m, 'b' || m, $2, '', 'movie', 'T', '', $2
          from generate_series(1, 3) as n, generate_series(1, 60) as m""",
     """insert into addon select $1, 'a' || n, '', 'https://a.example/' || n,
-                               '{"id": "' || repeat('x', 60000) || '"}', '{}', false, true, 'p' || n, $2, $2, 1 from generate_series(1, 12) as n""",
+                               '{"id": "' || repeat('x', 60000) || '"}', '{}', false, true, 'p' || n, $2, $2, 1
+         from generate_series(1, 12) as n""",
     """insert into import (uid, import_id, upload, format, file_name, state, dry_run, replace, confirmed, taken, share,
                            reasons, skipped, error, details, at, updated_at)
        select $1, 'i1', 'u', 'trakt', 'f.json', 'applied', false, false, false, 0, 0, '{}', '[]', '', '{}', $2, $2""",

@@ -228,7 +228,8 @@ class GenreStatistics(Struct, frozen=True):
 
 
 class Statistics(Struct, frozen=True, kw_only=True):
-    """What a person watched. Hours are of time really played where it is known, else of the film's length."""
+    """What a person watched. Hours are of time really played where it is known, also of what was left in the middle;
+    else of the length of what was watched to the end."""
 
     hours: float
     plays: int

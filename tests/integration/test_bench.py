@@ -1,6 +1,7 @@
 """Every bench runs, with numbers too small to mean anything, and says what it promises to say."""
 
 import asyncio
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from bench.__main__ import BENCHES
+from bench.node import missing
 from bench.peers.syncplay import PROGRAM
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,9 +74,11 @@ class Outcome(msgspec.Struct, forbid_unknown_fields=True):
 
 async def test_each_bench_ends_with_one_line_of_json_that_names_its_figures() -> None:
     turns = asyncio.Semaphore(AT_ONCE)
-    outcomes = dict(zip(BENCHES, await asyncio.gather(*(_quick(name, turns) for name in BENCHES)), strict=True))
+    without_node = missing() and os.environ.get("CI") != "true"
+    names = [name for name in BENCHES if not (without_node and name == "sync")]
+    outcomes = dict(zip(names, await asyncio.gather(*(_quick(name, turns) for name in names)), strict=True))
 
-    assert set(outcomes) == set(FIGURES)
+    assert set(BENCHES) == set(FIGURES)
     for name, outcome in outcomes.items():
         assert outcome.bench == name
         assert set(outcome.figures) == FIGURES[name]

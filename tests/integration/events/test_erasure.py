@@ -287,7 +287,7 @@ async def test_commands_of_the_same_person_that_race_with_it_are_carried_out_or_
     async with diary(house, "two") as two:
         writers = [asyncio.create_task(scribble(each, page)) for each in (one, two) for page in "abc"]
         for number in range(6):
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2)  # for the writers to have written again what is to be erased
             await erase(operator, uid, f"e{number}")
             await erase(operator, uid, f"e{number}", again=True)
         stop.set()

@@ -618,7 +618,7 @@ async def test_after_a_crash_between_two_titles_another_replica_goes_on(
         nonlocal begun
         begun += 1
         if begun > 100:
-            await asyncio.sleep(3600)
+            await asyncio.sleep(3600)  # until the replica ends: it never gets any further
         await taking(self, wish)
 
     monkeypatch.setattr(importing.Taking, "_take_in", dies)

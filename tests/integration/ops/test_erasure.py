@@ -354,7 +354,7 @@ async def test_an_import_under_way_brings_nothing_back(system: System) -> None:
     for _ in range(10):
         assert (await ana.call("library.items"))["items"] == []
         assert (await ana.call("library.imports"))["items"] == []
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # two seconds in all in which nothing may come back: that has no event to wait for
     assert await own(bus, ana) == []
     await bus.close()
 
@@ -370,7 +370,7 @@ async def test_whatever_is_killed_meanwhile_it_comes_to_an_end(system: System) -
     await eventually(imported, within=60)
     await ana.call("library.erase_me", confirm="erase everything")
     for victim in ("library", "nats", "postgres", "parties", "library"):
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(0.7)  # so that each dies at another step of the erasure, whichever that is
         system.kill(victim)
     await eventually(lambda: done(ana), within=120)
 

@@ -58,7 +58,7 @@ async def test_work_is_cut_off_when_another_leads_and_begun_again_when_the_lease
     async def work(place: Workplace) -> None:
         begun.append(1)
         try:
-            await asyncio.sleep(60)
+            await asyncio.sleep(60)  # work that would go on until it is cut off
         finally:
             ended.append(1)
 

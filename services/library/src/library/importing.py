@@ -347,7 +347,7 @@ class Pulse:
             if self.is_over:
                 raise Over
             if time.monotonic() > until:
-                time.sleep(PAUSE_SECONDS)
+                time.sleep(PAUSE_SECONDS)  # this is a thread: it lets the event loop have its turn
                 until = time.monotonic() + SLICE_SECONDS
 
 

@@ -141,7 +141,7 @@ class Aggregates:
         if command.personal:
             await self._vault.know(context.actor)
         if looked := command.looks_at(context):
-            seen = {key.aggregate: await self.state(key) for key in looked}
+            seen = {str(key): await self.state(key) for key in looked}
             context = msgspec.structs.replace(context, seen=seen)
         ride = None if type(command) in self._pacts else Ride(command, context, deadline, telemetry.traceparent())
         async with self._lanes.queue(keys, ride) as others:

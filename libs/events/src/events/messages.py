@@ -88,7 +88,9 @@ class Context(Struct, frozen=True, kw_only=True):
     """A digest of the command id under a key of the service's own, in hexadecimal, which only the service fills in:
     for what must be unguessable even to who reads the log."""
     seen: Mapping[str, Any] = {}
-    """States of aggregates that the command only looks at, by kind; see `Command.looks_at`."""
+    """States of aggregates that the command only looks at, by their keys as text; see `Command.looks_at`."""
+    told: Mapping[str, Any] = {}
+    """What other services answered in the asker's name before this was carried out, by function."""
     ambient: Mapping[str, Any] = {}
     """Telemetry that every replica hears (round trips, readiness); a decision that uses it records what it used."""
 
@@ -150,6 +152,11 @@ class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     errors: ClassVar[tuple[str, ...]] = ()
     audience: ClassVar[Literal["shared", "me"]] = "me"
     """`shared`: the value is the same for all who may read it, so one run serves them all."""
+
+    def shows(self) -> Key | None:
+        """The aggregate of which the answer shows everything up to its newest commit, where a right hangs on it: who
+        joined a moment ago is a member."""
+        return None
 
     def topics(self, uid: str) -> tuple[str, ...]:
         """A change of any of these may change the value."""
@@ -213,6 +220,9 @@ class Channel(NamedTuple):
 
     kind: str
     context: str
+    guarded_by: str = ""
+    """Where another context has a say in who may follow: after a change of its topic `<guarded_by>:<id>` each
+    follower's right is asked anew."""
 
     def key(self, id: str) -> Key:
         return Key.of(self.kind, id)

@@ -177,9 +177,8 @@ class Catalogue:
                     known = self.unlisted if getattr(kind, "unlisted", False) else self.functions
                     known[kind.function] = Function(kind.function, contract.CONTEXT, kind)
             self.reporting |= {report.channel: contract.CONTEXT for report in reports}
-            if contract.CHANNEL is not None:
-                codec = Codec(contract.EVENTS, getattr(contract, "UPCASTERS", None))
-                self.channels[contract.CHANNEL.kind] = ChannelKind(contract.CHANNEL, contract.EVENTS, codec)
+            codec = Codec(contract.EVENTS, getattr(contract, "UPCASTERS", None))
+            self.channels |= {each.kind: ChannelKind(each, contract.EVENTS, codec) for each in contract.CHANNELS}
 
     def function(self, name: str) -> Function:
         function = self.functions.get(name)

@@ -2,6 +2,6 @@
 
 from types import ModuleType
 
-from events.contracts import library, party
+from events.contracts import comments, library, party
 
-CONTRACTS: tuple[ModuleType, ...] = (party, library)
+CONTRACTS: tuple[ModuleType, ...] = (party, library, comments)

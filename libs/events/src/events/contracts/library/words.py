@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from events.messages import NO_NUL, Channel, Context, Id, Rejected
 
 CONTEXT = "library"
-CHANNEL: Channel | None = None
+CHANNELS: tuple[Channel, ...] = ()
 
 Number = Annotated[int, Meta(ge=0, le=100_000)]
 """Of a season (0 holds the specials) or of an episode."""

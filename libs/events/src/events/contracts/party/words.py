@@ -9,6 +9,7 @@ from events.messages import NO_NUL, Channel
 
 CONTEXT = "parties"
 CHANNEL = Channel("party", CONTEXT)
+CHANNELS = (CHANNEL,)
 SYSTEM = f"system:{CONTEXT}"
 """Whoever acts when a timer or an observation does."""
 

@@ -1,0 +1,5 @@
+"""`python -m comments` runs the service."""
+
+from comments.main import main
+
+main()

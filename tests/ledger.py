@@ -169,6 +169,15 @@ class Balance(Query, frozen=True):
         return (f"account:{self.account_id}",)
 
 
+class Right(Balance, frozen=True):
+    """The balance with all that is in the log about it."""
+
+    function: ClassVar[str] = "account.right"
+
+    def shows(self) -> Key | None:
+        return account(self.account_id)
+
+
 class Spoil(Query, frozen=True):
     """A question that tries to write."""
 
@@ -433,7 +442,7 @@ async def grant(db: Db, channel_id: str, contexts: Sequence[Context]) -> Sequenc
 
 CONTRACTS = SimpleNamespace(
     COMMANDS=(Open, Deposit, Withdraw, Label, Freeze, Unfreeze, Thaw, Transfer, Draw, Audit),
-    QUERIES=(Balance, Spoil, Held),
+    QUERIES=(Balance, Right, Spoil, Held),
     EVENTS=(Opened, Moved, Labelled, Frozen, Thawed, Audited),
 )
 PROJECTIONS = (
@@ -448,7 +457,7 @@ SERVICE = Service(
     deciders=DECIDERS,
     pacts=PACTS,
     projections=PROJECTIONS,
-    queries={Balance: balance, Spoil: spoil, Held: held},
+    queries={Balance: balance, Right: balance, Spoil: spoil, Held: held},
     grants={"account": grant},
     schema=Path(__file__).with_name("ledger.sql"),
 )

@@ -4,7 +4,7 @@ import secrets
 
 import asyncpg
 import pytest
-from tests.ledger import NAME, AccountView, Balance, Client, Deposit, Open, Spoil, position, serving, value
+from tests.ledger import NAME, AccountView, Balance, Client, Deposit, Open, Right, Spoil, position, serving, value
 from tests.wait import eventually
 
 from events.messages import Position, Query, Rejected
@@ -55,6 +55,32 @@ async def test_a_position_of_another_log_is_never_compared(
     async with serving(house):
         last = position(await client.call(Open(account_id=id)))
         answer = await client.query(Balance(account_id=id), after.format(epoch=last.epoch))
+        assert answer.error is not None
+        assert answer.error.code == code
+
+
+async def test_what_a_right_hangs_on_is_shown_to_who_names_no_position(
+    house: Embedded, client: Client, id: str
+) -> None:
+    async with serving(house):
+        opened = last = await client.call(Open(account_id=id))
+        for n in range(1, 30):
+            last = await client.call(Deposit(account_id=id, amount=1))
+            after = opened.position if n % 2 else ""
+            assert value(await client.query(Right(account_id=id), after), AccountView).balance == n
+        other = await client.call(Open(account_id=f"{id}-other"))
+        found = await client.query(Right(account_id=id), other.position)
+        assert position(found).covers(position(last))
+        assert position(found).covers(position(other))
+
+
+@pytest.mark.parametrize(("after", "code"), [("parties:0ther:1", "other-epoch"), ("library:{epoch}:1", "bad-position")])
+async def test_a_position_of_another_log_is_refused_there_too(
+    house: Embedded, client: Client, id: str, after: str, code: str
+) -> None:
+    async with serving(house):
+        last = position(await client.call(Open(account_id=id)))
+        answer = await client.query(Right(account_id=id), after.format(epoch=last.epoch))
         assert answer.error is not None
         assert answer.error.code == code
 

@@ -360,7 +360,8 @@ class TestServing:
         wish = InstallAddon(transport_url=addon.url())
         outside = service(Rules(pepper=b"pepper"), Limits()).preparing
         assert outside is not None
-        async with outside() as preparing:
+        nowhere: Any = None
+        async with outside(nowhere) as preparing:
             with pytest.raises(Rejected, match="private-address"):
                 await preparing[InstallAddon](wish, asking())
         assert addon.asked == []

@@ -180,20 +180,24 @@ def _resolving(monkeypatch: Any, answers: list[tuple[str, ...]]) -> None:
 
 class TestPreparing:
     async def test_adds_the_manifest(self, addon: AddonSimulator) -> None:
-        prepared = await Fetches(is_any).prepare(InstallAddon(transport_url=addon.url()), asking())
+        prepared, _ = await Fetches(is_any).prepare(InstallAddon(transport_url=addon.url()), asking())
 
         assert json.loads(bytes(prepared.manifest)) == addon.manifest
 
     async def test_asks_nobody_for_what_is_there(self, addon: AddonSimulator) -> None:
         given = InstallAddon(transport_url=addon.url(), manifest=Raw(msgspec.json.encode(manifest())))
 
-        assert await Fetches(is_any).prepare(given, asking()) is given
+        prepared, _ = await Fetches(is_any).prepare(given, asking())
+
+        assert prepared is given
         assert addon.asked == []
 
     async def test_asks_nobody_on_behalf_of_nobody(self, addon: AddonSimulator) -> None:
         wish = InstallAddon(transport_url=addon.url())
 
-        assert await Fetches(is_any).prepare(wish, asking(actor="")) is wish
+        prepared, _ = await Fetches(is_any).prepare(wish, asking(actor=""))
+
+        assert prepared is wish
         assert addon.asked == []
 
     @pytest.mark.parametrize("url", ["https://a.example/x", "ipfs://QmX/manifest.json", "https://a.example/stremio/v1"])
@@ -209,8 +213,10 @@ class TestPreparing:
         first.cancel()
         addon.release.set()
 
-        assert json.loads(bytes((await second).manifest)) == addon.manifest
-        assert (await fetches.prepare(wish, asking())).manifest
+        prepared, _ = await second
+        assert json.loads(bytes(prepared.manifest)) == addon.manifest
+        prepared, _ = await fetches.prepare(wish, asking())
+        assert prepared.manifest
         assert addon.count("/slow") == 1
         for n in range(fetching.KEPT + 1):
             await fetches.prepare(wish, asking(command_id=f"another {n}"))
@@ -239,7 +245,8 @@ class TestPreparing:
             await fetches.prepare(wish, asking(command_id="c2"))
         addon.release.set()
         await first
-        assert (await fetches.prepare(wish, asking(command_id="c3"))).manifest
+        prepared, _ = await fetches.prepare(wish, asking(command_id="c3"))
+        assert prepared.manifest
 
     async def test_ends_with_its_replica(self, addon: AddonSimulator) -> None:
         async with fetching.fetching(private=True) as preparing:

@@ -70,7 +70,7 @@ class Story(Recording):
         self.now += timedelta(seconds=after)
         command_id = id or f"{len(self.commits):016}-told"
         context = Context(actor=by, now=self.now, command_id=command_id, ambient=ambient or {})
-        context = replace(context, seen={key.aggregate: self._state(key) for key in command.looks_at(context)})
+        context = replace(context, seen={str(key): self._state(key) for key in command.looks_at(context)})
         states = {key: self._state(key) for key in command.keys(context)}
         if type(command) in PACTS:
             decided = PACTS[type(command)].decide(command, states, context)

@@ -207,7 +207,7 @@ async def test_a_decision_sees_what_its_command_only_looks_at_and_writes_nothing
 
     def looking(command: AccountCommand, state: Account, context: Context) -> list[AccountEvent]:
         if isinstance(command, Glancing):
-            seen.append(context.seen["account"].balance)
+            seen.append(context.seen["account.b"].balance)
             command = Deposit(account_id=command.account_id, amount=command.amount)
         return decide(command, state, context)
 

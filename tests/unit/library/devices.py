@@ -110,7 +110,7 @@ class Server:
     def hear(self, step: Step) -> None:
         self.now += timedelta(seconds=1)
         context = Context(actor=self.uid, now=step.now or self.now, command_id=step.id)
-        seen = {key.aggregate: self.state(key) for key in step.command.looks_at(context)}
+        seen = {str(key): self.state(key) for key in step.command.looks_at(context)}
         context = Context(actor=self.uid, now=context.now, command_id=step.id, seen=seen)
         states = {key: self.state(key) for key in step.command.keys(context)}
         pact = PACTS.get(type(step.command))

@@ -95,7 +95,7 @@ class Home:
         self.now += timedelta(seconds=after)
         context = Context(actor=by, now=self.now, command_id=f"{len(self.told):016}c0mmand")
         context = msgspec.structs.replace(
-            context, seen={key.aggregate: self._state(key) for key in command.looks_at(context)}
+            context, seen={str(key): self._state(key) for key in command.looks_at(context)}
         )
         states = {key: self._state(key) for key in command.keys(context)}
         if type(command) in PACTS:

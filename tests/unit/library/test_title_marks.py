@@ -24,6 +24,7 @@ from events.contracts.library import (
     TakenPlay,
     TakenPosition,
     TitleEvent,
+    shelf_key,
 )
 from events.testing import NOW, spec
 from library.shelf import Shelf
@@ -271,7 +272,7 @@ class TestChoices:
         shelf = Shelf(joined={"": ((FILM, "tmdb:movie:603"),)})
 
         for wish in (SetItem(work=FILM, in_watchlist=False), Mark(work=FILM, watched=False)):
-            assert title.when(wish, by=ANA, seen={"shelf": shelf}).outcome(), wish
+            assert title.when(wish, by=ANA, seen={str(shelf_key(ANA)): shelf}).outcome(), wish
             assert not title.when(wish, by=ANA).outcome(), wish
 
     def test_are_news_where_an_import_said_the_same(self) -> None:
@@ -540,7 +541,7 @@ class TestClearedHistory:
         assert shown(replacing, brought).slots[0].watched
 
     def test_lets_a_mark_count_that_comes_later(self) -> None:
-        seen = {"shelf": Shelf(cleared=stamp(after(60)))}
+        seen = {str(shelf_key(ANA)): Shelf(cleared=stamp(after(60)))}
         again = title.given(played()).when(Mark(work=FILM), by=ANA, after=90, seen=seen).outcome()
 
         assert shown(played(), *again, cleared=after(60)).slots[0].watched

@@ -20,7 +20,7 @@ from events.projection import Projection
 from events.quotas import Charging
 from events.schema import Db, fingerprint
 from events.timers import Cron
-from events.working import Working
+from events.working import Working, Workplace
 
 
 class Granted(Struct, frozen=True):
@@ -38,9 +38,12 @@ Granting = Callable[[Db, str, Sequence[Context]], Awaitable[Sequence[Granted | E
 """May each of these actors follow the channel with this id? For whoever may not: `Rejected`, which is raised if it
 concerns them all."""
 
-Preparing = Callable[[Any, Context], Awaitable[Command]]
-"""What a command needs from outside before anybody decides: (command, context) to the command with it; raises
-`Rejected`. Works within the request's deadline, and again when the command is sent again."""
+Preparing = Callable[[Any, Context], Awaitable[tuple[Any, Context]]]
+"""What is needed from outside before anybody decides or answers: (message, context) to both of them with it; raises
+`Rejected`. The message is a command, a query or, for a channel, the `GrantRequest`. Works within the request's
+deadline, and again when it is sent again."""
+Preparations = Mapping[type[Command] | type[Query] | str, Preparing]
+"""By command, query or kind of channel."""
 
 
 class Contracts(Protocol):
@@ -74,9 +77,9 @@ class Service:
     """Commands that decide over several aggregates."""
     charges: Charging | None = None
     """Which commands are counted over all replicas, and against whom."""
-    preparing: Callable[[], AbstractAsyncContextManager[Mapping[type[Command], Preparing]]] | None = None
-    """Opens, for one replica, what prepares commands that come over the bus, before they queue for their aggregate;
-    left when the replica stops."""
+    preparing: Callable[[Workplace], AbstractAsyncContextManager[Preparations]] | None = None
+    """Opens, for one replica, what prepares requests that come over the bus: commands before they queue for their
+    aggregate, queries and grants before the read model is asked. Left when the replica stops."""
     crons: Sequence[Cron] = ()
     observer: Callable[[], Observer] | None = None
     """Makes a replica's memory of what gateways report; the contract then has one kind in `REPORTS`."""

@@ -16,7 +16,7 @@ import uvloop
 from events import telemetry
 from events.ambient import Concluding, Hearing
 from events.bus import ApiError, Bus, Msg
-from events.definition import Granted, Service
+from events.definition import Granted, Preparations, Service
 from events.derived import derived
 from events.erasure import Eraser
 from events.handle import Aggregates, nothing_known
@@ -181,7 +181,9 @@ async def replica(service: Service, settings: ServiceSettings) -> AsyncIterator[
             dsn = settings.database_url
             eraser = Eraser(service, opened.bus, opened.log, aggregates, models, opened.vault, dsn)
             await eraser.start()
-        preparing = await stack.enter_async_context(service.preparing()) if service.preparing is not None else {}
+        preparing: Preparations = {}
+        if service.preparing is not None:
+            preparing = await stack.enter_async_context(service.preparing(place))
         secret = derived(master_key(settings.master_key), service.name, "secrets of commands")
         server = Server(service, opened.bus, aggregates, opened.log, models, secret, quotas, preparing)
         stack.push_async_callback(server.drain, DRAIN_SECONDS)

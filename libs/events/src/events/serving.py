@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 from events import telemetry
 from events.bus import Bus, Msg, Subscription, Unavailable
 from events.codec import Codec
-from events.definition import Granted, Preparing, Service
+from events.definition import Granted, Preparations, Service
 from events.handle import Aggregates
 from events.lanes import Done
 from events.log import Commit, Log
@@ -29,6 +29,7 @@ from events.messages import (
     GrantRequest,
     Key,
     Position,
+    Query,
     Rejected,
     StoredCommit,
     arguments,
@@ -44,9 +45,9 @@ log = structlog.get_logger("serving")
 
 IN_FLIGHT = 4_096
 """Requests that one replica works on at once; the next one is told `busy`."""
-MISSED = 1_000
+MISSED = 2_000
 """Commits that a grant hands on at most; who missed more starts from the state."""
-MISSED_BYTES = 512 * 1024
+MISSED_BYTES = 768 * 1024
 """The same in bytes."""
 LARGEST_ANSWER = 1_000_000
 """The bus carries 1 MiB, headers included."""
@@ -93,7 +94,7 @@ class Server:
         models: ReadModels,
         secret: bytes,
         quotas: Quotas | None = None,
-        preparing: Mapping[type[Command], Preparing] | None = None,
+        preparing: Preparations | None = None,
     ) -> None:
         """*secret*: the key of `Context.secret`, the same on every replica. *quotas*: if the service charges any.
 
@@ -197,10 +198,17 @@ class Server:
         return await self._quotas.carry_out(command, context, lambda wish: self._execute(wish, context, deadline))
 
     async def _execute(self, command: Command, context: Context, deadline: float) -> Done:
-        prepare = self._preparing.get(type(command))
-        if prepare is not None:
-            command = await _within(deadline, prepare(command, context))
+        command, context = await self._prepared(type(command), command, context, deadline)
         return await self._aggregates.execute(command, context, deadline)
+
+    async def _prepared(
+        self, kind: type[Command] | type[Query] | str, message: T, context: Context, deadline: float
+    ) -> tuple[T, Context]:
+        """With what it needs from outside, if that is anything."""
+        prepare = self._preparing.get(kind)
+        if prepare is None:
+            return message, context
+        return await _within(deadline, prepare(message, context))
 
     def _with_secret(self, context: Context) -> Context:
         secret = hmac.digest(self._secret, context.command_id.encode(), "sha256").hex()
@@ -215,10 +223,10 @@ class Server:
         started = time.perf_counter()
         try:
             query = arguments(kind, request.body)
-            after = request.headers.get(AFTER)
+            query, context = await self._prepared(kind, query, context, request.deadline)
             answering = self._service.queries[kind]
             value, position = await self._models.ask(
-                lambda db: answering(db, query, context), Position.parse(after) if after else None
+                lambda db: answering(db, query, context), await self._after(query, request.headers.get(AFTER))
             )
             outcome = "ok"
         except Rejected as refusal:
@@ -229,11 +237,29 @@ class Server:
             telemetry.query_seconds.labels(function).observe(time.perf_counter() - started)
         return Answer(msgspec.Raw(_encoder.encode(value)), str(position))
 
+    async def _after(self, query: Query, asked: str | None) -> Position | None:
+        """What the answer has to show: what its asker knows of, and what the query always shows."""
+        after = Position.parse(asked) if asked else None
+        key = query.shows()
+        if key is None:
+            return after
+        newest = await self._newest(key)
+        if after is None:
+            return newest
+        if (after.context, after.epoch) != (newest.context, newest.epoch):
+            return after  # which is refused as one of elsewhere
+        return msgspec.structs.replace(after, sequence=max(after.sequence, newest.sequence))
+
+    async def _newest(self, key: Key) -> Position:
+        """Of the aggregate, in the log."""
+        return Position(self._service.name, self._log.epoch, await self._log.newest(key))
+
     async def _grant(self, request: Request) -> Answer:
         kind, context = request.name, request.context
         if kind not in self._service.grants:
             raise Rejected("unknown-channel", channel=kind[:100])
         wanted = arguments(GrantRequest, request.body)
+        wanted, context = await self._prepared(kind, wanted, context, request.deadline)
         right = await self._rights.ask((kind, wanted.channel_id), context)
         grant = await self._complete(Key.of(kind, wanted.channel_id), right, wanted.since)
         return Answer(msgspec.Raw(_encoder.encode(grant)), str(right.position))
@@ -243,7 +269,7 @@ class Server:
         kind, channel_id = channel
         granting, key = self._service.grants[kind], Key.of(kind, channel_id)
         # Who joined or left just now must be seen as such: the read model has to have got to the newest commit.
-        newest = Position(self._service.name, self._log.epoch, await self._log.newest(key))
+        newest = await self._newest(key)
 
         async def look(db: Db) -> tuple[Sequence[Granted | Exception], int]:
             found = await granting(db, channel_id, contexts)
@@ -310,8 +336,8 @@ def _context(headers: Mapping[str, str]) -> Context:
         context = _contexts.decode(headers.get(CONTEXT, ""))
     except msgspec.DecodeError as error:
         raise Rejected("bad-context", reason=str(error)) from error
-    if context.secret or context.ambient or context.seen:
-        return msgspec.structs.replace(context, secret="", ambient={}, seen={})
+    if context.secret or context.ambient or context.seen or context.told:
+        return msgspec.structs.replace(context, secret="", ambient={}, seen={}, told={})
     return context
 
 

@@ -5,7 +5,7 @@ import ipaddress
 import socket
 import zlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from yarl import URL
 
 from events.contracts.library import MANIFEST_BYTES, InstallAddon
-from events.definition import Preparing
-from events.messages import Command, Context, Rejected
+from events.definition import Preparations
+from events.messages import Context, Rejected
 from library import metrics
 from library.manifest import is_given, transport
 
@@ -73,7 +73,7 @@ def is_any(address: str) -> bool:
 
 
 @asynccontextmanager
-async def fetching(private: bool) -> AsyncIterator[Mapping[type[Command], Preparing]]:
+async def fetching(private: bool) -> AsyncIterator[Preparations]:
     """What an installation of an addon needs; fetches that are under way end with it."""
     fetches = Fetches(is_any if private else is_public)
     try:
@@ -98,15 +98,15 @@ class Fetches:
         self._going: dict[_Asked, asyncio.Task[bytes]] = {}
         self._found: OrderedDict[_Asked, bytes] = OrderedDict()
 
-    async def prepare(self, command: InstallAddon, context: Context) -> InstallAddon:
+    async def prepare(self, command: InstallAddon, context: Context) -> tuple[InstallAddon, Context]:
         """The command with the manifest, if it came without."""
         if is_given(command.manifest) or not context.actor:
-            return command
+            return command, context
         asked = transport(command.transport_url)
         if not asked.fetchable:
             raise Rejected("bad-transport-url", reason="give its manifest: it cannot be asked for it")
         found = await self._once(_Asked(context.actor, context.command_id, asked.url), context.patience)
-        return replace(command, manifest=Raw(found))
+        return replace(command, manifest=Raw(found)), context
 
     async def close(self) -> None:
         going = list(self._going.values())

@@ -128,7 +128,7 @@ def decide(command: ListCommand, state: List, context: Context) -> list[ListEven
     assert not isinstance(command, CreateList | DeleteList | TakeInList), "decided with the shelf"
     if order.is_known(state.known, command.op):
         return []
-    on = _shelf(context)
+    on = shelf.looked_at(context)
     state = state.counting(on.undone)
     if not state.begun:
         raise Rejected("no-such-list", list_id=command.list_id)
@@ -147,11 +147,6 @@ def decide(command: ListCommand, state: List, context: Context) -> list[ListEven
             return _remove(command, state, Shown.of(state, on), said, context)
         case _:
             assert_never(command)
-
-
-def _shelf(context: Context) -> Shelf:
-    seen = context.seen.get("shelf")
-    return seen if isinstance(seen, Shelf) else Shelf()
 
 
 def evolve(state: List, event: ListEvent) -> List:

@@ -1,6 +1,5 @@
 """The table of contents of the library service."""
 
-from functools import partial
 from pathlib import Path
 
 from events.contracts import library
@@ -29,7 +28,7 @@ def service(rules: Rules, limits: Limits) -> Service:
         charges=charging(limits),
         erasing=erasing.ERASING,
         working=(erasing.work, importing.work),
-        preparing=partial(fetching, private=rules.private_addons),
+        preparing=lambda place: fetching(rules.private_addons),
     )
 
 

@@ -25,6 +25,8 @@ from events.contracts.library import (
     SplitIds,
     TakeInIds,
     happened,
+    list_key,
+    shelf_key,
     works,
 )
 from events.cursor import instant
@@ -192,7 +194,7 @@ def _move(command: MoveList, shelf: Shelf, context: Context) -> list[ShelfEvent]
     if order.is_known(shelf.known, command.op):
         return []
     places = {**shelf.left, **shelf.places}
-    if command.list_id in shelf.left and not _is_kept(shelf, context):
+    if command.list_id in shelf.left and not _is_kept(shelf, command, context):
         raise Rejected("no-such-list", list_id=command.list_id)
     row = order.row(places)
     there = dict(row)
@@ -210,9 +212,15 @@ def _move(command: MoveList, shelf: Shelf, context: Context) -> list[ShelfEvent]
     return [moved, *_pushed(shelf, context.actor, found, said, context)]
 
 
-def _is_kept(shelf: Shelf, context: Context) -> bool:
+def looked_at(context: Context) -> Shelf:
+    """The asker's, as a command saw it that only looked at it."""
+    found = context.seen.get(str(shelf_key(context.actor)))
+    return found if isinstance(found, Shelf) else Shelf()
+
+
+def _is_kept(shelf: Shelf, command: MoveList, context: Context) -> bool:
     """Whether the list that was looked at is there although the import that began it was undone."""
-    begun = getattr(context.seen.get("list"), "begun", {})
+    begun = getattr(context.seen.get(str(list_key(context.actor, command.list_id))), "begun", {})
     return any(source not in shelf.undone for source in begun)
 
 

@@ -30,7 +30,7 @@ from events.contracts.library import (
     slots,
 )
 from events.messages import Context, Rejected
-from library.shelf import Shelf
+from library.shelf import looked_at
 from library.title.sessions import check_room
 from library.title.state import (
     Register,
@@ -168,7 +168,7 @@ def _news(command: Mark, title: Title, targets: Iterable[str], context: Context)
     if not command.watched:
         yield from (name for name in targets if _ever_watched(title.slots.get(name, Slot())))
         return
-    shelf: Shelf = context.seen.get("shelf", Shelf())
+    shelf = looked_at(context)
     floor = max(shelf.cleared, *title.clears.values(), 0)
     own_time = command.watched_at is not UNSET
     yield from (name for name in targets if own_time or not _watched_here(title, name, floor))
@@ -176,7 +176,7 @@ def _news(command: Mark, title: Title, targets: Iterable[str], context: Context)
 
 def _has_several_ids(command: Mark | SetItem, context: Context) -> bool:
     """Whether what is shown of the work may stand under another of its ids, of which this title knows nothing."""
-    shelf: Shelf = context.seen.get("shelf", Shelf())
+    shelf = looked_at(context)
     return len(shelf.group(command.named().work)) > 1
 
 

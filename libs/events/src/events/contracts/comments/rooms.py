@@ -265,6 +265,17 @@ class LineDeleted(Event, frozen=True, kw_only=True, tag="comments.line-deleted")
     at: datetime
 
 
+class LineReported(Event, frozen=True, kw_only=True, tag="comments.line-reported"):
+    """Somebody told the moderators of a line; in the log of their report, not in the room's."""
+
+    room: str
+    line: str
+    uid: str
+    why: Why
+    at: datetime
+    words: Personal[str] = ""
+
+
 class LineHidden(Event, frozen=True, kw_only=True, tag="comments.line-hidden"):
     """A moderator took a line off all screens."""
 
@@ -567,6 +578,6 @@ ROOM_COMMANDS: tuple[type[Command], ...] = (
 )  # fmt: skip
 ROOM_EVENTS: tuple[type[Event], ...] = (
     Said, SaidUnseen, LineDeleted, LineHidden, LineRestored, LinePinned, RoomConfigured,
-    LiveStarted, LiveEnded, ModeratorAppointed, LiveSampled,
+    LiveStarted, LiveEnded, ModeratorAppointed, LiveSampled, LineReported,
 )  # fmt: skip
 ROOM_QUERIES: tuple[type[Query], ...] = (ShowHistory, ShowMyLines, ShowPeople, ShowLive, ListLives)

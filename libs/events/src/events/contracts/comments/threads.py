@@ -127,6 +127,9 @@ class _OnThread(Command, frozen=True, kw_only=True):
     def keys(self, context: Context) -> tuple[Key, ...]:
         return (thread_key(self.thread_id),)
 
+    def looks_at(self, context: Context) -> tuple[Key, ...]:
+        return _standings(self.thread_id, context.actor)
+
 
 class _OnComment(Command, frozen=True, kw_only=True):
     thread_id: ThreadId
@@ -240,7 +243,7 @@ class Pin(_OnThread, frozen=True, kw_only=True):
     pinned: bool = True
 
     def looks_at(self, context: Context) -> tuple[Key, ...]:
-        return (comment_key(self.thread_id, self.comment_id),)
+        return (comment_key(self.thread_id, self.comment_id), *_standings(self.thread_id, context.actor))
 
 
 class BeginThread(_About, Command, frozen=True, kw_only=True):
@@ -326,6 +329,9 @@ class Edited(_OfComment, frozen=True, kw_only=True, tag="comments.edited"):
     at: datetime
     text: str | None = None
     spoiler: bool | None = None
+    veil: Veil = ""
+    """Why others do not see it from now on: because of what it says now, or because its author speaks in the shadow by
+    now. Empty if the edit changes nothing about that; it never lifts a veil."""
     rule: str = ""
     """That holds it back from now on, because of what it says now; empty for none."""
 
@@ -376,6 +382,8 @@ class Reacted(_OfComment, frozen=True, kw_only=True, tag="comments.reacted"):
     emoji: str
     on: bool
     at: datetime
+    veil: Veil = ""
+    """`shadow` if its author alone is to see it: it is not counted."""
 
 
 class Reported(_OfComment, frozen=True, kw_only=True, tag="comments.reported"):

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from events.contracts.party.words import (
     LIST_TOPIC,
+    Action,
     Cursor,
     PageSize,
     Role,
@@ -207,6 +208,17 @@ class BansPage(Struct, frozen=True):
     """Everybody who is banned from a party, latest first."""
 
     bans: list[BanView]
+
+
+class Rights(Struct, frozen=True, kw_only=True):
+    """What I may do in a party, whatever of it other services keep."""
+
+    role: Role | None
+    """None for who is no member: of a public party they may read."""
+    may: list[Action]
+    """As the party's permission table says."""
+    closed: bool
+    host: str
 
 
 class Happened(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,145 @@
+"""Who may what in a thread or a room: the refusals that many rules share, in the order in which they are told."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from comments.rooms import Room
+from events.contracts.comments import MODERATORS, SITE, Veil, party_in, room_key, standing_key
+from events.contracts.party import Rights
+from events.messages import Context, Rejected
+
+RIGHTS = "party.rights"
+READERS = "readers"
+
+
+class Standing(Struct, frozen=True):
+    """What moderators have said about a person, in one room or everywhere, and what of it still holds."""
+
+    muted: bool = False
+    muted_until: float | None = None
+    """In unix seconds; None for good."""
+    shadow: bool = False
+    """Whether whoever is muted does not notice it."""
+    banned: bool = False
+    banned_until: float | None = None
+
+    def is_muted(self, now: datetime) -> bool:
+        return self.muted and _lasts(self.muted_until, now)
+
+    def is_banned(self, now: datetime) -> bool:
+        return self.banned and _lasts(self.banned_until, now)
+
+
+def _lasts(until: float | None, now: datetime) -> bool:
+    return until is None or now.timestamp() < until
+
+
+def must_be_signed_in(context: Context) -> None:
+    if not context.actor:
+        raise Rejected("not-signed-in")
+
+
+def standing_of(context: Context, where: str, uid: str) -> Standing:
+    """As the command looked at it; a clean one if it did not, or if nobody ever said anything."""
+    seen = context.seen.get(str(standing_key(where, uid)))
+    return seen if isinstance(seen, Standing) else Standing()
+
+
+def room_of(context: Context, room: str) -> Room:
+    """As the command looked at it; one as they all begin if it did not."""
+    seen = context.seen.get(str(room_key(room)))
+    return seen if isinstance(seen, Room) else Room()
+
+
+def rights_in(context: Context) -> Rights:
+    """What the party says of who asks. Without its answer nobody may anything."""
+    told = context.told.get(RIGHTS)
+    if not isinstance(told, Rights):
+        raise Rejected("not-a-member")
+    return told
+
+
+def is_site_moderator(context: Context) -> bool:
+    return not set(MODERATORS).isdisjoint(context.roles)
+
+
+def is_in_charge(context: Context, room: str | None, state: Room | None = None) -> bool:
+    """Whether somebody moderates this room as one of its own: the party's permission table or a live's owner says so."""
+    if room is None:
+        return False
+    if party_in(room):
+        return "people" in rights_in(context).may
+    live = state or room_of(context, room)
+    return bool(live.owner) and context.actor in (live.owner, *live.moderators)
+
+
+def moderates(context: Context, room: str | None, state: Room | None = None) -> bool:
+    """Whether somebody's word counts there, in a room or, without one, in the threads for everybody.
+
+    *state*: of the room, where the decision is about it; else as the command looked at it. What this says is for those
+    who may read there.
+    """
+    return is_site_moderator(context) or is_in_charge(context, room, state)
+
+
+def may_read(context: Context, room: str | None, state: Room | None = None) -> None:
+    """Who is banned everywhere reads nothing. What is said in a room about its moderators does not bind them: only
+    they could have said it, and who is made a moderator later is trusted from then on."""
+    must_be_signed_in(context)
+    if room is not None:
+        _must_exist(context, room, state)
+    if any(standing.is_banned(context.now) for standing in _standings(context, room, state)):
+        raise Rejected("banned")
+
+
+def may_write(context: Context, room: str | None, state: Room | None = None) -> Veil:
+    """Under which veil somebody writes there: `shadow` for who is muted without noticing."""
+    may_read(context, room, state)
+    if room is not None and party_in(room) and rights_in(context).role is None:
+        raise Rejected("not-a-member")
+    muted = [standing for standing in _standings(context, room, state) if standing.is_muted(context.now)]
+    if not all(standing.shadow for standing in muted):
+        raise Rejected("muted")
+    return "shadow" if muted else ""
+
+
+def must_moderate(context: Context, room: str | None, state: Room | None = None) -> None:
+    may_read(context, room, state)
+    if not moderates(context, room, state):
+        raise Rejected("not-a-moderator")
+
+
+def must_be_open(context: Context) -> None:
+    """For what is said in a party's chat."""
+    if rights_in(context).closed:
+        raise Rejected("party-closed")
+
+
+def sees(context: Context, uid: str, veil: Veil, room: str | None, state: Room | None = None) -> bool:
+    """Whether what *uid* said under this veil is there for who asks."""
+    return not veil or uid == context.actor or moderates(context, room, state)
+
+
+def readers(context: Context, mentions: tuple[str, ...], room: str | None) -> tuple[str, ...]:
+    """Who of those mentioned is told of it: each once, not the author, and in a party only whoever may read there."""
+    others = tuple(uid for uid in dict.fromkeys(mentions) if uid != context.actor)
+    if room is None or not party_in(room):
+        return others
+    known = context.told.get(READERS, frozenset())
+    return tuple(uid for uid in others if uid in known)
+
+
+def _must_exist(context: Context, room: str, state: Room | None) -> None:
+    if party_in(room):
+        rights_in(context)
+    elif not (state or room_of(context, room)).owner:
+        raise Rejected("no-such-live")
+
+
+def _standings(context: Context, room: str | None, state: Room | None) -> list[Standing]:
+    """What binds somebody there."""
+    everywhere = standing_of(context, SITE, context.actor)
+    if room is None or moderates(context, room, state):
+        return [everywhere]
+    return [everywhere, standing_of(context, room, context.actor)]

@@ -53,7 +53,7 @@ def room_of(context: Context, room: str) -> Room:
 
 
 def rights_in(context: Context) -> Rights:
-    """What the party says of who asks. Without its answer nobody may anything."""
+    """What the party says of who asks. Without its answer nobody may do anything."""
     told = context.told.get(RIGHTS)
     if not isinstance(told, Rights):
         raise Rejected("not-a-member")
@@ -65,7 +65,7 @@ def is_site_moderator(context: Context) -> bool:
 
 
 def is_in_charge(context: Context, room: str | None, state: Room | None = None) -> bool:
-    """Whether somebody moderates this room as one of its own: the party's permission table or a live's owner says so."""
+    """Whether somebody is one of a room's own moderators: the party's permission table or the live's owner says so."""
     if room is None:
         return False
     if party_in(room):

@@ -398,6 +398,21 @@ async def test_who_missed_too_much_starts_from_the_state(
         assert msgspec.json.decode(grant.state, type=AccountView).balance == 21
 
 
+async def test_less_is_handed_on_beside_a_large_state(
+    house: Embedded, client: Client, id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(house):
+        first = last = position(await client.call(Open(account_id=id)))
+        for n in range(20):
+            last = position(await client.call(Label(account_id=id, text=f"{n:0600}")))
+        fits = await client.grant(id, str(first))
+        monkeypatch.setattr(chassis, "LARGEST_ANSWER", len(msgspec.json.encode(fits)) + chassis.GRANT_BYTES - 1)
+        grant = await client.grant(id, str(first))
+
+        assert (fits.recovered, len(fits.commits)) == (True, 20)
+        assert (grant.recovered, missed(grant), grant.last) == (False, [], last.sequence)
+
+
 async def test_a_name_stays_sealed_in_what_a_grant_hands_on(house: Embedded, client: Client, id: str) -> None:
     async with serving(house):
         before = position(await client.call(Open(account_id=secrets.token_hex(6))))

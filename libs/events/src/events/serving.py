@@ -48,7 +48,11 @@ IN_FLIGHT = 4_096
 MISSED = 2_000
 """Commits that a grant hands on at most; who missed more starts from the state."""
 MISSED_BYTES = 768 * 1024
-"""The same in bytes."""
+"""The same in bytes; less beside a large state, for both have to fit into the answer."""
+COMMIT_BYTES = 100
+"""Of a commit in a grant, besides its events."""
+GRANT_BYTES = 1_000
+"""Of a grant, besides its state and its commits."""
 LARGEST_ANSWER = 1_000_000
 """The bus carries 1 MiB, headers included."""
 SHOWN = "select position from aggregate where key = $1"
@@ -286,14 +290,16 @@ class Server:
         recovered = (wanted.context, wanted.epoch) == (position.context, position.epoch)
         commits = await self._read_to(newest, key, wanted.sequence if recovered else position.sequence)
         stored = [self._stored(commit) for commit in commits]
-        if not _few(stored):
+        state = _encoder.encode(granted.state)
+        room = LARGEST_ANSWER - GRANT_BYTES - len(state)
+        if not _few(stored, room):
             recovered, stored = False, [commit for commit in stored if commit.sequence > position.sequence]
-            while not _few(stored):
+            while stored and not _few(stored, room):
                 stored = stored[: len(stored) // 2]
         return Grant(
             may=granted.may,
             position=str(position),
-            state=msgspec.Raw(_encoder.encode(granted.state)),
+            state=msgspec.Raw(state),
             commits=tuple(stored),
             recovered=recovered,
             last=stored[-1].sequence if stored else newest,
@@ -341,6 +347,7 @@ def _context(headers: Mapping[str, str]) -> Context:
     return context
 
 
-def _few(commits: Sequence[StoredCommit]) -> bool:
-    """Whether one grant may hand on so much."""
-    return len(commits) <= MISSED and sum(len(memoryview(commit.events)) for commit in commits) <= MISSED_BYTES
+def _few(commits: Sequence[StoredCommit], room: int) -> bool:
+    """Whether one grant may hand on so much, with *room* bytes left in the answer."""
+    size = sum(len(memoryview(commit.events)) for commit in commits)
+    return len(commits) <= MISSED and size <= min(MISSED_BYTES, room - COMMIT_BYTES * len(commits))

@@ -10,6 +10,7 @@ from parties.queries.following import grant
 from parties.queries.history import timeline
 from parties.queries.lists import list_parties, mine
 from parties.queries.quality import overall_statistics, statistics
+from parties.queries.rights import rights
 from parties.queries.room import bans, members, queue, state
 
 __all__ = ["QUERIES", "grant"]
@@ -19,6 +20,7 @@ QUERIES: Mapping[type[Query], Answering] = {
     party.Members: members,
     party.Queue: queue,
     party.Bans: bans,
+    party.ShowRights: rights,
     party.ShowTimeline: timeline,
     party.ShowStatistics: statistics,
     party.ShowOverallStatistics: overall_statistics,

@@ -7,7 +7,6 @@ from msgspec import Meta
 
 from events import cursor
 from events.contracts.party import (
-    ROLES,
     Bans,
     BansPage,
     BanView,
@@ -20,13 +19,12 @@ from events.contracts.party import (
     PartyView,
     Queue,
     QueuePage,
-    Settings,
     State,
 )
 from events.cursor import Instant
 from events.messages import Context, Rejected
 from events.projection import Db
-from parties.queries.rights import PAGE_BYTES, fitting, of_mine, readable
+from parties.queries.rights import PAGE_BYTES, allows, fitting, needed, of_mine, readable, settings_of
 
 # Each name is looked up by itself: put together by a plain join, all names of the party would be gone through for each.
 MEMBERS = """
@@ -105,9 +103,8 @@ async def queue(db: Db, query: Queue, context: Context) -> QueuePage:
 
 async def bans(db: Db, query: Bans, context: Context) -> BansPage:
     row = await of_mine(db, query.party_id, context)
-    needs = _settings(row).permissions.people
-    if ROLES.index(row["role"]) < ROLES.index(needs):
-        raise Rejected("not-the-host", action="people", needs=needs)
+    if not allows(row, "people"):
+        raise Rejected("not-the-host", action="people", needs=needed(row, "people"))
     return BansPage([BanView(**ban) for ban in await db.fetch(BANS, query.party_id)])
 
 
@@ -121,7 +118,7 @@ async def items_of(db: Db, row: Any, uid: str, after: Turn = NEXT, *, sources: b
     """The queue as *uid* sees it, in the order in which the items come. Sources are for members."""
     if not row["queued"]:
         return []
-    by_votes = _settings(row).queue_order == "votes"
+    by_votes = settings_of(row).queue_order == "votes"
     rows = await db.fetch(QUEUE, row["party_id"], uid, sources, by_votes, *after)
     names = ItemView.__struct_fields__
     return [(ItemView(**{name: row[name] for name in names}), Turn(row["rank"], row["place"])) for row in rows]
@@ -129,10 +126,6 @@ async def items_of(db: Db, row: Any, uid: str, after: Turn = NEXT, *, sources: b
 
 def _seat(member: MemberView) -> Seat:
     return Seat(cursor.instant(member.joined_at), member.uid)
-
-
-def _settings(row: Any) -> Settings:
-    return msgspec.json.decode(row["settings"], type=Settings)
 
 
 def view_of(row: Any) -> PartyView:
@@ -148,7 +141,7 @@ def view_of(row: Any) -> PartyView:
         host=row["host"],
         private=row["private"],
         locked=row["locked"],
-        settings=_settings(row),
+        settings=settings_of(row),
         playing=row["playing"],
         position=row["media_seconds"],
         rate=row["rate"],

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 
 from events.contracts.party.words import (
+    CHANNEL,
     LIST_TOPIC,
     Action,
     Cursor,
@@ -17,7 +18,7 @@ from events.contracts.party.words import (
     sync_topic,
     topic,
 )
-from events.messages import NO_NUL, Id, Query
+from events.messages import NO_NUL, Id, Key, Query
 
 SEEN = ("no-such-party", "not-a-member", "banned")
 """Why somebody may not read a party."""
@@ -211,12 +212,12 @@ class BansPage(Struct, frozen=True):
 
 
 class Rights(Struct, frozen=True, kw_only=True):
-    """What I may do in a party, whatever of it other services keep."""
+    """What somebody is in a party that they may read."""
 
     role: Role | None
-    """None for who is no member: of a public party they may read."""
+    """Null for who is no member of a public party."""
     may: list[Action]
-    """As the party's permission table says."""
+    """What they may do by the party's permissions; also of a closed one, where nobody does anything any more."""
     closed: bool
     host: str
 
@@ -333,6 +334,18 @@ class Bans(_OfParty, frozen=True, kw_only=True):
     audience: ClassVar[Literal["shared", "me"]] = "me"
 
 
+class ShowRights(_OfParty, frozen=True, kw_only=True):
+    """What you are in the party and may do there, up to the last thing that happened in it."""
+
+    function: ClassVar[str] = "party.rights"
+    returns: ClassVar[Any] = Rights
+    errors: ClassVar[tuple[str, ...]] = SEEN
+    audience: ClassVar[Literal["shared", "me"]] = "me"
+
+    def shows(self) -> Key:
+        return CHANNEL.key(self.party_id)
+
+
 class ShowTimeline(_OfParty, frozen=True, kw_only=True):
     """What happened in the party: who, what, when, at which position, and each member's drift. For members."""
 
@@ -413,5 +426,6 @@ class Export(Query, frozen=True, kw_only=True):
 
 
 QUERIES: tuple[type[Query], ...] = (
-    State, Members, Queue, Bans, ShowTimeline, ShowStatistics, ShowOverallStatistics, ListParties, Mine, Export,
+    State, Members, Queue, Bans, ShowRights, ShowTimeline, ShowStatistics, ShowOverallStatistics, ListParties, Mine,
+    Export,
 )  # fmt: skip

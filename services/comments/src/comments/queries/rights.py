@@ -1,19 +1,18 @@
 """Who may read a room or the threads for everybody, who moderates there, and how much fits into one answer."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from events.contracts.comments import MODERATORS, SITE, party_in
+from comments.guards import RIGHTS, is_site_moderator
+from events.contracts.comments import SITE, party_in
+from events.contracts.party import Rights
 from events.messages import Context, Rejected
 from events.projection import Db
 
 T = TypeVar("T")
 
-RIGHTS = "party.rights"
-"""Under which the context tells what a party says of the asker. Whom the party refuses never gets as far as here."""
 PAGE_BYTES = 600_000
 """Of one page: an answer over the bus takes 1 MB at most, and texts of other people's may be long."""
 
@@ -38,6 +37,14 @@ class Standing(NamedTuple):
     shadow: bool = False
     banned: bool = False
 
+    def and_(self, row: Any) -> "Standing":
+        """With what another place says besides."""
+        return Standing(
+            muted=self.muted or (row["muted"] and not row["shadow"]),
+            shadow=self.shadow or (row["muted"] and row["shadow"]),
+            banned=self.banned or row["banned"],
+        )
+
 
 class Ruling(NamedTuple):
     """Who owns a live event, and who of some people moderates it."""
@@ -47,15 +54,17 @@ class Ruling(NamedTuple):
 
 
 async def readable(db: Db, room: str | None, context: Context) -> None:
-    """Raise `Rejected`: `no-such-live`, or `banned` from the room or everywhere. No room: the threads for everybody."""
-    if room is not None:
-        await ruling(db, room, [context.actor])
-    if (await standings(db, room, [context.actor], context.now))[context.actor].banned:
+    """Raise `Rejected`: `no-such-live`, or `banned` from the room or everywhere. No room: the threads for everybody.
+
+    Whom a party refuses never gets as far as here.
+    """
+    live = await ruling(db, room or SITE, [context.actor])
+    if (await binding(db, room, [context], live))[context.actor].banned:
         raise Rejected("banned")
 
 
 async def moderates(db: Db, where: str, context: Context) -> bool:
-    """Whether the asker's word as a moderator holds there; `where` is a room or the whole site."""
+    """Whether the asker's word as a moderator holds there: in a room, or everywhere."""
     return may_moderate(where, context, await ruling(db, where, [context.actor]))
 
 
@@ -68,32 +77,35 @@ async def moderating(db: Db, where: str, context: Context) -> None:
 
 async def is_muted(db: Db, room: str | None, context: Context) -> bool:
     """As the asker is told it."""
-    return (await standings(db, room, [context.actor], context.now))[context.actor].muted
+    live = await ruling(db, room or SITE, [context.actor])
+    return (await binding(db, room, [context], live))[context.actor].muted
 
 
-def may_moderate(where: str, context: Context, live: Ruling | None = None) -> bool:
-    """The same for who asks about a room of which the *live* event's part is known."""
-    uid = context.actor
-    if not uid:
+def may_moderate(where: str, context: Context, live: Ruling | None) -> bool:
+    """The same, where it is known who rules a live event."""
+    if not context.actor:
         return False
-    if any(role in MODERATORS for role in context.roles):
+    if is_site_moderator(context):
         return True
     if party_in(where) is not None:
-        rights: Any = context.told.get(RIGHTS)
-        return rights is not None and "people" in rights.may
-    return live is not None and (uid == live.owner or uid in live.moderators)
+        rights = context.told.get(RIGHTS)
+        return isinstance(rights, Rights) and "people" in rights.may
+    return live is not None and (context.actor == live.owner or context.actor in live.moderators)
 
 
-async def standings(db: Db, room: str | None, uids: Collection[str], now: datetime) -> Mapping[str, Standing]:
-    """Of each of these people, in a room and everywhere."""
-    found = {uid: Standing() for uid in uids}
-    for row in await db.fetch(STANDINGS, [SITE] if room is None else [SITE, room], list(found), now):
-        had = found[row["uid"]]
-        found[row["uid"]] = Standing(
-            muted=had.muted or (row["muted"] and not row["shadow"]),
-            shadow=had.shadow or (row["muted"] and row["shadow"]),
-            banned=had.banned or row["banned"],
-        )
+async def binding(
+    db: Db, room: str | None, contexts: Collection[Context], live: Ruling | None
+) -> Mapping[str, Standing]:
+    """What moderators have said of each of these people. What is said in a room does not bind who moderates it."""
+    now = max(context.now for context in contexts)
+    places = {
+        context.actor: (SITE,) if room is None or may_moderate(room, context, live) else (SITE, room)
+        for context in contexts
+    }
+    found = {uid: Standing() for uid in places}
+    for row in await db.fetch(STANDINGS, [SITE] if room is None else [SITE, room], list(places), now):
+        if row["place"] in places[row["uid"]]:
+            found[row["uid"]] = found[row["uid"]].and_(row)
     return found
 
 

@@ -57,11 +57,18 @@ async def connected(servers: Embedded, user: str) -> AsyncIterator[tuple[Client,
         ("gateway", "$JS.API.DIRECT.GET.UP_LIBRARY"),
         ("gateway", "$JS.API.STREAM.PURGE.UP_LIBRARY"),
         ("parties", "$JS.API.DIRECT.GET.UP_LIBRARY"),
+        ("comments", "cmd.parties.party.play"),
+        ("comments", "qry.parties.party.state"),
+        ("comments", "qry.library.items"),
+        ("comments", "cast.party.x"),
+        ("comments", "$JS.API.STREAM.MSG.DELETE.EV_PARTIES"),
+        ("comments", "erase.parties"),
+        ("library", "qry.parties.party.rights"),
         ("library", "tel.parties.party.x.last"),
         ("parties", "_INBOX_gateway.made-up"),
         *(
             (owner, f"$JS.API.STREAM.{verb}.EV_{owner.upper()}")
-            for owner in ("parties", "library")
+            for owner in ("parties", "library", "comments")
             for verb in ("CREATE", "UPDATE", "DELETE", "PURGE")
         ),
         ("parties", "$JS.API.STREAM.MSG.DELETE.EV_PARTIES"),  # only who holds people's own may take out of a log
@@ -90,6 +97,10 @@ async def test_publishing_outside_ones_own_work_is_refused(servers: Embedded, us
         ("parties", "_INBOX_gateway.>"),
         ("library", "$KV.SNAP_PARTIES.>"),
         ("library", "qry.parties.>"),
+        ("library", "changed.parties"),
+        ("comments", "changed.library"),
+        ("comments", "qry.parties.>"),
+        ("comments", "live.parties.>"),
         ("gateway", "ev.>"),
         ("gateway", "cmd.>"),
         ("gateway", "ambient.parties.*"),
@@ -162,6 +173,21 @@ async def test_what_gateways_report_reaches_the_owner_whose_words_reach_the_room
         await service.publish("cast.party.room", b"{}")
         assert (await heard.next_msg(timeout=5)).data == b"{}"
         await service.jetstream().publish("tel.parties.party.permitted.last", b"[]", stream="TEL_PARTIES")
+        assert refused == []
+
+
+async def test_a_service_asks_another_one_and_hears_of_its_changes(servers: Embedded) -> None:
+    async with connected(servers, "comments") as (asker, refused), connected(servers, "parties") as (owner, _):
+        changes = await asker.subscribe("changed.parties")
+        await asker.request("$JS.API.STREAM.INFO.EV_COMMENTS", b"", timeout=5)  # the subscription has arrived
+        for question in ("party.rights", "party.mine"):
+            await _answering(owner, f"qry.parties.{question}", lambda message: message.respond(b"yes"))
+            assert (await asker.request(f"qry.parties.{question}", b"{}", timeout=5)).data == b"yes"
+        await owner.publish("changed.parties", b"{}")
+        assert (await changes.next_msg(timeout=5)).data == b"{}"
+        for kind in ("chat", "live"):
+            await asker.publish(f"cast.{kind}.x", b"{}")
+        await asker.request("$JS.API.STREAM.INFO.EV_COMMENTS", b"", timeout=5)
         assert refused == []
 
 

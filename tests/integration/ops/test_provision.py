@@ -8,6 +8,7 @@ import pytest
 
 from events.contracts import CONTRACTS
 from events.contracts.party import SYNC_KEPT
+from library import erasing
 from ops.embedded import Embedded
 from ops.house import SERVICES
 from ops.provision import provision
@@ -66,10 +67,17 @@ async def test_telemetry_that_is_kept_otherwise_is_reported(own_servers: Embedde
 
 
 def test_services_call_on_the_channels_of_their_contracts() -> None:
-    declared = {contract.CONTEXT: contract.CHANNELS for contract in CONTRACTS}
-    assert {service.name: service.channels for service in SERVICES if service.channels} == {
-        context: (channel.kind,) for context, channel in declared.items()
-    }
+    declared = {contract.CONTEXT: tuple(channel.kind for channel in contract.CHANNELS) for contract in CONTRACTS}
+    assert {service.name: service.channels for service in SERVICES} == declared
+
+
+def test_people_are_erased_from_every_service() -> None:
+    assert set(erasing.SERVICES) == {service.name for service in SERVICES}
+
+
+def test_services_ask_questions_that_there_are() -> None:
+    there = {f"{contract.CONTEXT}.{query.function}" for contract in CONTRACTS for query in contract.QUERIES}
+    assert {question for service in SERVICES for question in service.asks} <= there
 
 
 async def test_a_stream_that_differs_is_reported_field_by_field_and_left_alone(own_servers: Embedded) -> None:

@@ -25,7 +25,7 @@ def test_each_program_gets_what_it_needs_and_no_secret_besides(tmp_path: Path) -
         f"postgresql://library:{keys.database['library']}@db.example:5432/matinee?sslmode=require"
     )
     assert {"DATABASE_URL", "MATINEE_MASTER_KEY"}.isdisjoint(given["gateway"])
-    for service in ("parties", "library"):
+    for service in ("parties", "library", "comments"):
         assert {"MATINEE_UID_SECRET", "MATINEE_GUEST_SECRET"}.isdisjoint(given[service])
 
 
@@ -42,7 +42,7 @@ def test_what_the_operator_sets_reaches_every_program_but_their_own_credentials_
 
 
 def test_only_logins_that_nobody_gave_are_ours_to_make(tmp_path: Path) -> None:
-    assert set(Elsewhere(keys_in(tmp_path), GIVEN).own_logins()) == {"library"}
+    assert set(Elsewhere(keys_in(tmp_path), GIVEN).own_logins()) == {"library", "comments"}
 
 
 def test_a_listening_address_becomes_one_that_can_be_opened() -> None:

@@ -12,6 +12,8 @@ class Service:
     channels: tuple[str, ...] = ()  # kinds of channels on whose followers it may call
     telemetry: bool = False  # owns a stream for values that matter for a while
     telemetry_kept: timedelta | None = None  # each value for so long; if not set, the last one of each subject for ever
+    asks: tuple[str, ...] = ()  # queries of other contexts that it asks in people's names: "parties.party.rights"
+    hears: tuple[str, ...] = ()  # contexts of whose read models' changes it hears
     follows: tuple[str, ...] = ()  # contexts whose log it reads through a durable consumer named after itself
     uploads: bool = False  # reads files that the gateway takes in, each for an hour at most
     owned: bool = False  # its log holds people's own, which it deletes when they are erased
@@ -42,6 +44,14 @@ class Service:
 SERVICES = (
     Service("parties", channels=("party",), telemetry=True, telemetry_kept=timedelta(hours=6)),
     Service("library", telemetry=True, uploads=True, owned=True, erases=True),
+    Service(
+        "comments",
+        channels=("chat", "live"),
+        telemetry=True,
+        asks=("parties.party.rights", "parties.party.mine"),
+        hears=("parties",),
+        owned=True,
+    ),
 )
 GATEWAY = "gateway"
 OPERATOR = "ops"

@@ -46,6 +46,7 @@ def of_service(service: Service) -> Permissions:
             *(f"cast.{kind}.>" for kind in service.channels),
             f"cmd.{name}.>",  # its timers and what it concludes from reports go to itself
             f"ping.{name}.>",
+            *(f"qry.{function}" for function in service.asks),
             *owned,
             *followed,
             *(_empties(service.uploads_stream) if service.uploads else ()),
@@ -56,7 +57,7 @@ def of_service(service: Service) -> Permissions:
             f"cmd.{name}.>",
             f"qry.{name}.>",
             f"grant.{name}.>",
-            f"changed.{name}",
+            *(f"changed.{context}" for context in (name, *service.hears)),
             f"ambient.{name}.*",
             f"ping.{name}.>",
             f"erase.{name}",

@@ -25,7 +25,7 @@ from events.messages import Context, Rejected
 from events.schema import Db
 from events.working import Workplace
 
-SERVICES = ("parties", "library")
+SERVICES = ("parties", "library", "comments")
 """Where something of a person's may be."""
 OWNED = frozenset({"title", "shelf", "list", "addons", "profile", "import"})
 

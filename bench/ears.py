@@ -48,10 +48,17 @@ class Ears:
         self._epoll.register(ear.socket, select.EPOLLIN)
         return ear
 
+    def remove(self, ear: Ear) -> None:
+        """Hear this one no longer. Its connection ends once its first owner has closed it, too."""
+        self._epoll.unregister(ear.socket)
+        del self._open[ear.socket.fileno()]
+        ear.socket.close()
+
     def hear(self) -> None:
         """Read what has arrived anywhere."""
         for fileno, _ in self._epoll.poll(0, max(1, len(self._open))):
-            self._open[fileno].hear()
+            if (ear := self._open.get(fileno)) is not None:  # what one says may end another
+                ear.hear()
 
     def close(self) -> None:
         for ear in self._open.values():

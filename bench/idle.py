@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import itertools
 import json
-from pathlib import Path
 
 from bench.figures import Spread
 from bench.options import Options
@@ -59,11 +58,4 @@ async def _open(system: Matinee, clients: list[Peer], count: int) -> None:
 async def _settled(system: Matinee, seconds: float) -> float:
     """KiB that are the gateway's own, or its share of what it shares, after what was begun has been done."""
     await asyncio.sleep(seconds)
-    return _size(system.pid("gateway"))
-
-
-def _size(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return float(line.split()[1])
-    raise SystemExit("idle: this kernel does not tell a process's proportional set size")
+    return system.kibibytes("gateway")

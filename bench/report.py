@@ -25,6 +25,10 @@ def below(bound: float) -> Aim:
     return f"< {bound:g}", lambda value: value < bound
 
 
+def none() -> Aim:
+    return "0", lambda value: value == 0
+
+
 @dataclass
 class Row:
     """One line of the table."""

@@ -27,6 +27,7 @@ class Answer(msgspec.Struct):
     id: int | str | None = None
     value: msgspec.Raw = msgspec.Raw(b"null")
     position: str = ""
+    recovered: bool = False
     error: msgspec.Raw = msgspec.Raw(b"null")
 
 

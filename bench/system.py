@@ -34,7 +34,7 @@ UNLIMITED = {
     "MATINEE_COMMANDS_PER_SECOND": "0",
 }
 """A bench measures what can be done, with far fewer people than it takes to do it."""
-SAMPLED = ("gateway", "parties", "library")
+SAMPLED = ("gateway", "parties", "library", "comments")
 
 
 class Samples(msgspec.Struct):
@@ -84,6 +84,13 @@ class Matinee:
     def processor_seconds(self) -> dict[str, float]:
         """Processor time used so far, by process."""
         return {process.name: used_by(process.pid) for process in self.running.processes if process.pid is not None}
+
+    def kibibytes(self, name: str) -> float:
+        """Memory of a process's own, and its share of what it shares."""
+        for line in Path(f"/proc/{self.pid(name)}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return float(line.split()[1])
+        raise SystemExit("this kernel does not tell a process's proportional set size")
 
     @contextlib.contextmanager
     def sampled(self) -> Iterator[dict[str, Samples]]:

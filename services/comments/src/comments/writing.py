@@ -123,20 +123,33 @@ _UNSPACED = re.compile(
 """Letters of scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
 _STAYING = frozenset((7, 8, 9, 84, 91, 103, 107, 118, 122, 129, 130, 132))
 """Combining classes of marks with which words are spelled: of Indic scripts, kana, Thai, Lao, Tibetan."""
+_JOINING = "'’.-_"
+"""Signs that stand in words: `don't` is looked for as `don` and `t` in a row."""
+_ASCII_WORD = re.compile("[0-9a-z]+")
 _SCHEME = re.compile(r"(?<![a-z0-9+.-])(?:[a-z][a-z0-9+.-]{1,20}://|magnet:\?)", re.IGNORECASE)
 
 
 def folded(text: str) -> str:
-    """The words of a text, in small letters, a space between any two, before the first and after the last.
+    """What words are looked for in: first the words of a text, a space between any two, then all of it.
 
-    However they are written: wide or styled letters, accents, and what is put between letters and cannot be seen make
-    no difference. Marks that a script spells words with stay.
+    Both are in small letters, however they are written: wide or styled letters, accents, and what is put between
+    letters and cannot be seen make no difference. Marks that a script spells words with stay.
     """
+    plain = _plain(text)
+    return f" {_words(plain)} \n {' '.join(plain.split())} "
+
+
+def _plain(text: str) -> str:
     if text.isascii():
-        return f" {' '.join(re.findall('[0-9a-z]+', text.lower()))} "
+        return text.lower()
     letters = "".join(letter for letter in normalize("NFKD", text) if not _is_ornament(letter))
-    small = normalize("NFKC", letters.casefold())
-    return f" {' '.join(''.join(letter if _spells(letter) else ' ' for letter in small).split())} "
+    return normalize("NFKC", letters.casefold())
+
+
+def _words(plain: str) -> str:
+    if plain.isascii():
+        return " ".join(_ASCII_WORD.findall(plain))
+    return " ".join("".join(letter if _spells(letter) else " " for letter in plain).split())
 
 
 def _is_ornament(letter: str) -> bool:
@@ -153,10 +166,13 @@ def _spells(letter: str) -> bool:
 def sought(word: str) -> str:
     """What to look for in a `folded` text to find a word: whole, or as a beginning if it ends with `*`.
 
-    In scripts without spaces between words there is no telling where one begins or ends: it is found anywhere. Empty
-    if there is nothing to look for.
+    In scripts without spaces between words there is no telling where one begins or ends, and what has signs in it is
+    no word: these are found anywhere. Empty if there is nothing to look for.
     """
-    core = folded(word.rstrip("*")).strip()
+    plain = _plain(word.rstrip("*"))
+    core = _words(plain)
+    if not all(_spells(letter) or letter.isspace() or letter in _JOINING for letter in plain):
+        return " ".join(plain.split())
     if not core:
         return ""
     first = "" if _UNSPACED.match(core[0]) else " "

@@ -37,7 +37,7 @@ class Standing(NamedTuple):
     shadow: bool = False
     banned: bool = False
 
-    def and_(self, row: Any) -> "Standing":
+    def beside(self, row: Any) -> "Standing":
         """With what another place says besides."""
         return Standing(
             muted=self.muted or (row["muted"] and not row["shadow"]),
@@ -105,7 +105,7 @@ async def binding(
     found = {uid: Standing() for uid in places}
     for row in await db.fetch(STANDINGS, [SITE] if room is None else [SITE, room], list(places), now):
         if row["place"] in places[row["uid"]]:
-            found[row["uid"]] = found[row["uid"]].and_(row)
+            found[row["uid"]] = found[row["uid"]].beside(row)
     return found
 
 

@@ -10,22 +10,26 @@ from events.contracts.library.works import parse
 from events.messages import NO_NUL, Channel, Key
 
 CONTEXT = "comments"
-CHAT = Channel("chat", CONTEXT, guarded_by="party-access")
+CHAT = Channel("chat", CONTEXT, guarded_by="party-access", barred_by="standing")
 """The talk of a party, under the party's id. Who may follow it, the party says."""
-LIVE = Channel("live", CONTEXT)
+LIVE = Channel("live", CONTEXT, barred_by="standing")
 """A live event: its chat, and how many are there."""
 CHANNELS = (CHAT, LIVE)
 SYSTEM = f"system:{CONTEXT}"
 
-Text = Annotated[str, Meta(min_length=1, max_length=2_000, pattern=NO_NUL)]
+LONGEST_TEXT = 2_000
+LONGEST_LINE = 500
+LONGEST_TITLE = 200
+
+Text = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT, pattern=NO_NUL)]
 """Of a comment, as it was typed: plain text, never markup."""
-Line = Annotated[str, Meta(min_length=1, max_length=500, pattern=NO_NUL)]
+Line = Annotated[str, Meta(min_length=1, max_length=LONGEST_LINE, pattern=NO_NUL)]
 """Of a chat, as it was typed."""
 MediaId = Annotated[str, Meta(min_length=1, max_length=2_000, pattern=NO_NUL)]
 """What is talked about: `tt0133093`, `tt0108778:1:2`, `anilist:21`, or a URL; ids in any of their forms."""
 Number = Annotated[int, Meta(ge=0, le=100_000)]
 """Of a season or an episode."""
-Title = Annotated[str, Meta(min_length=1, max_length=200, pattern=NO_NUL)]
+Title = Annotated[str, Meta(min_length=1, max_length=LONGEST_TITLE, pattern=NO_NUL)]
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=NO_NUL)]
 Avatar = Annotated[str, Meta(max_length=500, pattern=NO_NUL)]
 Reason = Annotated[str, Meta(max_length=200, pattern=NO_NUL)]
@@ -72,6 +76,8 @@ AUTHORS = 1_000
 """Of one room, whose last line its slow mode remembers; who spoke longest ago is forgotten first."""
 APPOINTED = 50
 """Moderators of one live event."""
+LOST_AFTER = 60.0
+"""Seconds without a report of its owner after which a live event is over."""
 WORDS = 200
 """Of one room that are not to be said there."""
 TOLD = 500
@@ -166,7 +172,7 @@ def moderation_topic(where: str) -> str:
 
 def standing_topic(uid: str) -> str:
     """Touched when somebody is muted or banned, or no longer: their right to read may have ended."""
-    return f"standing:{uid}"
+    return f"{CHAT.barred_by}:{uid}"
 
 
 def mine_topic(uid: str) -> str:

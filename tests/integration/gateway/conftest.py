@@ -53,7 +53,8 @@ async def running(servers: Embedded, peer: Peer) -> AsyncIterator[Running]:
         # The first notice of a context says that anything may have been missed; tests begin after it.
         async def heard() -> bool:
             await peer.touch()
-            return "parties" in running.desk.notices.heard
+            await peer.touch_other("comments")
+            return {"parties", "comments"} <= running.desk.notices.heard.keys()
 
         await eventually(heard)
         yield running

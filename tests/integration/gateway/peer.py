@@ -57,6 +57,9 @@ class Peer:
         self.epoch = EPOCH
         self.hold: asyncio.Event | None = None
         """Grants wait for it, if it is there."""
+        self.away = False
+        """Whether grants are refused for now."""
+        self._others: dict[str, int] = {}
         self._subscriptions: list[Subscription] = []
 
     async def start(self) -> None:
@@ -116,6 +119,13 @@ class Peer:
         }
         await self.bus.publish(f"live.parties.{party.CHANNEL.key(party_id)}", bytes(commits[place].events), headers)
 
+    async def touch_other(self, context: str, *topics: str, skip: int = 0) -> None:
+        """The same about a context whose log nobody here writes."""
+        start = self._others.get(context, 0) + skip
+        self._others[context] = start + 1
+        notice = Notice(context, self.epoch, "s1", (start, 0), (start + 1, 0), topics)
+        await self.bus.publish(f"changed.{context}", msgspec.json.encode(notice))
+
     async def touch(self, *topics: str, skip: int = 0) -> None:
         """Say that a projection moved; *skip* pretends that so many sayings were lost."""
         start = (self.told + skip, 0)
@@ -158,6 +168,8 @@ class Peer:
         request = msgspec.json.decode(msg.data, type=GrantRequest)
         self.grants.append((context.actor, request))
         try:
+            if self.away:
+                raise Rejected("busy")
             grant = self._granted(request, context)
         except Rejected as error:
             await self.bus.publish(msg.reply, msgspec.json.encode(Answer(error=Fault(error.code, error.details))))

@@ -367,6 +367,147 @@ async def test_presence_of_who_does_not_follow_ends_with_the_right_to_it(
         assert (await ben.expect(op="presence"))["left"] == [ada.user]
 
 
+# Rights that end without a word on the channel.
+
+
+def chat(room: str) -> str:
+    return f"chat:{room}"
+
+
+def live(room: str) -> str:
+    return f"live:{room}"
+
+
+async def ended(client: Client) -> tuple[str, str]:
+    frame = await client.expect(op="ended")
+    return frame["channel"], frame["reason"]
+
+
+def asked(peer: Peer, *clients: Client) -> int:
+    return len([actor for actor, _ in peer.grants if actor in {client.user for client in clients}])
+
+
+async def test_another_context_may_end_the_right_to_a_channel(running: Running, peer: Peer, connect: Connect) -> None:
+    room, other = peer.room(), peer.room()
+    ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
+    for client in (ada, ben):
+        for each in (room, other):
+            await client.ask("follow", channel=chat(each))
+    await ben.ask("track", channel=chat(room), meta={})
+    await ada.take(lambda frame: frame["op"] == "presence" and ben.user in frame["joined"])
+    before = asked(peer, ada, ben)
+    peer.rooms[room].members = {ada.user}
+    await peer.touch(f"party-access:{room}")
+
+    assert await ended(ben) == (chat(room), "not-a-member")
+    assert (await ada.take(lambda frame: frame["op"] == "presence" and bool(frame["left"])))["left"] == [ben.user]
+    await ada.ask("send", channel=chat(room), event="hi", self=True)
+    await ada.expect(op="message")
+    await nothing_more(ben, "message")
+    await nothing_more(ada, "ended")
+    assert running.desk.channels.followers(chat(other)) == 2
+    assert asked(peer, ada, ben) <= before + 3  # each once, and once more about presence
+
+
+async def test_who_is_barred_is_taken_off_every_channel_of_the_kind(
+    running: Running, peer: Peer, connect: Connect
+) -> None:
+    rooms = [peer.room() for _ in range(2)]
+    ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
+    for client in (ada, ben):
+        for name in (*map(live, rooms), chat(rooms[0])):
+            await client.ask("follow", channel=name)
+    before = asked(peer, ada)
+    for room in rooms:
+        peer.rooms[room].members = {ada.user}
+    await peer.touch_other("comments", f"standing:{ben.user}")
+
+    told = {await ended(ben) for _ in range(3)}
+    assert told == {(name, "not-a-member") for name in (*map(live, rooms), chat(rooms[0]))}
+    assert asked(peer, ada) == before
+
+
+async def test_a_right_that_cannot_be_asked_for_just_now_is_asked_for_again(
+    running: Running, peer: Peer, connect: Connect
+) -> None:
+    room = peer.room()
+    ada = await connect(running)
+    await ada.ask("follow", channel=chat(room))
+    before, peer.away = asked(peer, ada), True
+    await peer.touch(f"party-access:{room}")
+    await eventually(lambda: asked(peer, ada) > before + 2)
+    await nothing_more(ada, "ended")
+    peer.rooms[room].members, peer.away = set(), False
+
+    assert await ended(ada) == (chat(room), "not-a-member")
+
+
+@pytest.mark.parametrize("context", ["parties", "comments"])
+async def test_a_missed_notice_puts_every_right_in_doubt(
+    running: Running, peer: Peer, connect: Connect, context: str
+) -> None:
+    room = peer.room()
+    ada = await connect(running)
+    await ada.ask("follow", channel=chat(room))
+    peer.rooms[room].members = set()
+    if context == "parties":
+        await peer.touch(skip=3)
+    else:
+        await peer.touch_other(context, skip=3)
+
+    assert await ended(ada) == (chat(room), "not-a-member")
+
+
+async def test_a_right_that_ends_while_it_is_asked_for_is_asked_for_again(
+    running: Running, peer: Peer, connect: Connect
+) -> None:
+    room = peer.room()
+    ada = await connect(running)
+    peer.hold = asyncio.Event()
+    following = asyncio.create_task(ada.ask("follow", channel=chat(room)))
+    await eventually(lambda: peer.grants)
+    peer.rooms[room].members = set()
+    await peer.touch(f"party-access:{room}")
+    await ada.ask("time")
+    peer.hold.set()
+
+    assert (await following)["op"] == "followed"
+    assert await ended(ada) == (chat(room), "not-a-member")
+
+
+async def test_who_may_do_less_is_no_longer_present(running: Running, peer: Peer, connect: Connect) -> None:
+    room = peer.room()
+    ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
+    for client in (ada, ben):
+        await client.ask("follow", channel=chat(room))
+    await ben.ask("track", channel=chat(room), meta={})
+    await ada.take(lambda frame: frame["op"] == "presence" and ben.user in frame["joined"])
+    peer.rooms[room].may = ("follow",)
+    await peer.touch(f"party-access:{room}")
+
+    assert (await ada.expect(op="presence"))["left"] == [ben.user]
+    with pytest.raises(Refused, match="not-allowed"):
+        await ben.ask("send", channel=chat(room), event="hi")
+    await nothing_more(ben, "ended")
+
+
+@pytest.mark.parametrize("topic", ["party-access:{room}", "standing:{user}"])
+async def test_presence_without_following_ends_with_the_right_to_it(
+    running: Running, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch, topic: str
+) -> None:
+    monkeypatch.setattr(limits, "RIGHT_SECONDS", 0.1)
+    room = peer.room()
+    ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
+    await ben.ask("follow", channel=chat(room))
+    await ada.ask("track", channel=chat(room), meta={})
+    assert ada.user in (await ben.expect(op="presence"))["joined"]
+    peer.rooms[room].members = {ben.user}
+    context, said = topic.partition("-")[0], topic.format(room=room, user=ada.user)
+    await (peer.touch(said) if context == "party" else peer.touch_other("comments", said))
+
+    assert (await ben.expect(op="presence"))["left"] == [ada.user]
+
+
 # Several gateways.
 
 

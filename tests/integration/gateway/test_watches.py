@@ -128,6 +128,22 @@ async def test_a_missed_notice_runs_everything_of_its_context(
     assert await value(ada) == 2
 
 
+@pytest.mark.parametrize("missed", [False, True])
+async def test_another_context_may_end_the_right_to_a_watch(
+    running: Running, peer: Peer, connect: Connect, watched: Party, missed: bool
+) -> None:
+    peer.handlers["chat.history"] = watched.answer
+    ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
+    for client in (ada, ben):
+        await client.ask("watch", id="w", fn="chat.history", args={"room": "party:p"})
+    watched.refused = {ben.user}
+    await (peer.touch(skip=3) if missed else peer.touch("party-access:p"))
+
+    with pytest.raises(Refused, match="not-a-member"):
+        await value(ben)
+    await nothing_more(ada)
+
+
 async def test_a_service_that_is_away_for_a_while(
     running: Running, peer: Peer, connect: Connect, watched: Party
 ) -> None:

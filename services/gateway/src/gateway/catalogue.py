@@ -1,11 +1,11 @@
 """The functions and channels that clients may name, taken from the contracts; nothing is listed here by hand."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from types import ModuleType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 import structlog
@@ -112,6 +112,11 @@ class ChannelKind:
     def key(self, channel_id: str) -> Key:
         return self.channel.key(channel_id)
 
+    def doubted_after(self, context: str) -> bool:
+        """Whether rights may have ended unnoticed when anything of *context* may have changed."""
+        own = self.context == context
+        return bool(self.channel.barred_by if own else self.channel.guarded_by)
+
     def item(
         self, name: str, epoch: str, sequence: int, previous: int, at: str | datetime, body: bytes | Raw, skip: int = 0
     ) -> Item:
@@ -159,6 +164,14 @@ def split_position(text: str) -> tuple[str, int]:
     return whole, int(part) if part.isascii() and part.isdigit() and len(part) < 4 else 0
 
 
+class Doubt(NamedTuple):
+    """Whose right to channels of a kind is to be asked anew: everybody's to one of them, or somebody's to all."""
+
+    kind: str
+    id: str | None = None
+    uid: str | None = None
+
+
 class Catalogue:
     """Everything that a client may name."""
 
@@ -179,6 +192,15 @@ class Catalogue:
             self.reporting |= {report.channel: contract.CONTEXT for report in reports}
             codec = Codec(contract.EVENTS, getattr(contract, "UPCASTERS", None))
             self.channels |= {each.kind: ChannelKind(each, contract.EVENTS, codec) for each in contract.CHANNELS}
+
+    def doubts(self, topic: str) -> Iterator[Doubt]:
+        """What a change of *topic* says about rights that no commit of their channels tells of."""
+        prefix, _, id = topic.partition(":")
+        for kind in self.channels.values():
+            if kind.channel.guarded_by == prefix:
+                yield Doubt(kind.kind, id=id)
+            if kind.channel.barred_by == prefix:
+                yield Doubt(kind.kind, uid=id)
 
     def function(self, name: str) -> Function:
         function = self.functions.get(name)

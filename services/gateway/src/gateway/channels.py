@@ -12,7 +12,7 @@ from events.bus import Bus, Msg, Subscription
 from events.messages import AT, SENDER, Grant, Position, Rejected
 from gateway import frames, limits, metrics
 from gateway.calls import PASSING, Calls
-from gateway.catalogue import Catalogue, ChannelKind, position_text, split_position
+from gateway.catalogue import Catalogue, ChannelKind, Doubt, position_text, split_position
 from gateway.identity import Identity
 from gateway.line import Item, Line, Member
 from gateway.notices import Notices
@@ -71,8 +71,9 @@ class Channels:
         self._presences = presences
         self._prefix = f"{gateway} "
         self._channels: dict[str, Channel] = {}
-        self.on_less: Callable[[str, str | None, str], None] = _to_nobody
-        """(channel, uid or None for everybody, position): somebody may do less there from that position on."""
+        self.on_less: Callable[[str, str | None, str | None], None] = _to_nobody
+        """(channel, uid or None for everybody, position): somebody may do less there, from that position on if one is
+        known."""
         self._tasks = Tasks()
         self._turns = {context: asyncio.Semaphore(limits.GRANTS_AT_ONCE) for context in catalogue.contexts}
 
@@ -209,6 +210,7 @@ class Channels:
             if channel.line.admit(member, grant.last, told):
                 member.may = grant.may
                 member.asked = asyncio.get_running_loop().time()
+                self._reassure_soon(channel, member)
                 self._take_early(channel)
                 self._watch_for_silence(channel, grant.last)
                 return
@@ -340,6 +342,8 @@ class Channels:
 
     def _on_broken(self, context: str, restored: bool) -> None:
         for channel in list(self._channels.values()):
+            if channel.kind.doubted_after(context):
+                self._doubt(channel)
             if channel.kind.context == context:
                 if restored:
                     self._restart(channel)
@@ -354,6 +358,9 @@ class Channels:
                 asyncio.get_running_loop().call_later(
                     limits.LIVE_SECONDS, self._check_arrival, channel, position.epoch, start
                 )
+            for doubt in self._catalogue.doubts(topic):
+                for channel in self._concerned(doubt):
+                    self._doubt(channel, doubt.uid)
 
     def _check_arrival(self, channel: Channel, epoch: str, start: int) -> None:
         """What a notice spoke of has arrived by now, or never will."""
@@ -377,6 +384,65 @@ class Channels:
         lost = channel.epoch == epoch and channel.line.last < known
         if lost and self._channels.get(channel.name) is channel:
             self._suspect(channel)
+
+    # Rights that end without a word on the channel.
+
+    def _concerned(self, doubt: Doubt) -> list[Channel]:
+        if doubt.id is None:
+            return [channel for channel in self._channels.values() if channel.kind.kind == doubt.kind]
+        channel = self._channels.get(f"{doubt.kind}:{doubt.id}")
+        return [channel] if channel is not None else []
+
+    def _doubt(self, channel: Channel, uid: str | None = None) -> None:
+        """The right of everybody who follows, or of *uid*, may have ended."""
+        for member in list(channel.members.values()):
+            if uid in (None, member.who.uid):
+                member.doubted = True
+                self._reassure_soon(channel, member)
+
+    def _reassure_soon(self, channel: Channel, member: Member) -> None:
+        """At once, unless its right is being asked for just now: then again, as soon as it is there."""
+        if member.doubted and member.may and not member.reassuring:
+            member.reassuring = True
+            self._tasks.spawn(self._reassure(channel, member))
+
+    async def _reassure(self, channel: Channel, member: Member) -> None:
+        """Ask in the member's own name whether it may still follow, and take it off if not."""
+        pause = 0.05
+        try:
+            while member.doubted and member in channel.line:
+                member.doubted = False
+                try:
+                    async with self._turns[channel.kind.context]:
+                        grant = await self._grant(channel, member.who, None, "access")
+                except Rejected as error:
+                    if error.code not in PASSING:
+                        self._exclude(channel, member, error.code)
+                        return
+                    member.doubted = True
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, PATIENCE)
+                else:
+                    self._allow(channel, member, grant)
+        finally:
+            member.reassuring = False
+
+    def _allow(self, channel: Channel, member: Member, grant: Grant) -> None:
+        """Let the member do what a new grant says; it may be less than before."""
+        if "follow" not in grant.may:
+            self._exclude(channel, member, "not-allowed")
+            return
+        less = not set(member.may) <= set(grant.may)
+        if member.may:  # else it is being asked for by who lets it in
+            member.may = grant.may
+        if less:
+            self.on_less(channel.name, member.who.uid, None)
+
+    def _exclude(self, channel: Channel, member: Member, reason: str) -> None:
+        if member in channel.line:
+            channel.line.remove(member)
+            self._on_end(member, reason)
+        self.on_less(channel.name, member.who.uid, None)
 
     def _mend_soon(self, channel: Channel) -> None:
         if channel.mending is None or channel.mending.done():
@@ -471,5 +537,5 @@ def _sender(cast: Msg) -> str:
     return (cast.headers or {}).get(SENDER, "")
 
 
-def _to_nobody(name: str, uid: str | None, position: str) -> None:
+def _to_nobody(name: str, uid: str | None, position: str | None) -> None:
     """Until somebody wants to know."""

@@ -40,7 +40,9 @@ class Owner(Protocol):
 class Member:
     """One socket on the line. It is on it from before its right is asked for, so that nothing falls between."""
 
-    __slots__ = ("asked", "channel", "floor", "may", "owner", "ref", "resume", "sent", "who", "write")
+    __slots__ = (
+        "asked", "channel", "doubted", "floor", "may", "owner", "reassuring", "ref", "resume", "sent", "who", "write",
+    )  # fmt: skip
 
     def __init__(self, ref: FrameId, channel: str, who: Identity, owner: Owner, write: Write) -> None:
         self.ref = ref
@@ -53,6 +55,10 @@ class Member:
         """What its grant allows; empty while it is asked for."""
         self.asked = 0.0
         """When that was."""
+        self.doubted = False
+        """Its right may have ended since it was asked for last."""
+        self.reassuring = False
+        """It is being asked for anew because of that."""
         self.floor = 0
         """Where the line was when the member came to it."""
         self.sent = 0

@@ -162,7 +162,7 @@ class Rights:
 
     # Presence does not outlive the right to it.
 
-    def _on_less(self, name: str, uid: str | None, position: str) -> None:
+    def _on_less(self, name: str, uid: str | None, position: str | None) -> None:
         for member in self._channels.members(name).values():
             if uid in (None, member.who.uid) and member.may:
                 member.may = ("follow",)  # anything else is asked for anew
@@ -176,15 +176,22 @@ class Rights:
         for topic in topics:
             if topic in self._present:
                 self._doubt(topic)
+            for doubt in self._catalogue.doubts(topic):
+                for name in self._present:
+                    if name == f"{doubt.kind}:{doubt.id}" or (doubt.id is None and name.startswith(f"{doubt.kind}:")):
+                        self._doubt(name, doubt.uid)
 
     def _on_broken(self, context: str, restored: bool) -> None:
         for name in self._present:
-            if self._catalogue.channel(name)[0].context == context:
+            kind, _ = self._catalogue.channel(name)
+            if kind.context == context or kind.doubted_after(context):
                 self._doubt(name)
 
-    def _doubt(self, name: str) -> None:
+    def _doubt(self, name: str, uid: str | None = None) -> None:
         members = self._channels.members(name)
         for number, present in self._present[name].items():
+            if uid not in (None, present.who.uid):
+                continue
             doubt = present.who.uid, name
             if number not in members and doubt not in self._doubted:
                 self._doubted.add(doubt)

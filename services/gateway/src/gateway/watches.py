@@ -199,10 +199,9 @@ class Watches:
                 if restored:
                     run.position = None
                 self._refresh_soon(run)
-        for watchers in self._access.values():
-            for watcher in watchers:
-                if watcher.run is not None and watcher.run.context == context:
-                    self._doubt(watcher)
+        # Rights may hang on any context: whose a topic is, it does not say.
+        for watcher in {watcher for watchers in self._access.values() for watcher in watchers}:
+            self._doubt(watcher)
 
     def _refresh_soon(self, run: Run) -> None:
         if run.watchers and not run.refreshing:

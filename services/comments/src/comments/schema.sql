@@ -60,7 +60,7 @@ create table comment (
 create index comment_in_order on comment (thread_id, coalesce(parent, ''), posted_at, comment_id) where shown;
 create index comment_by_reactions on comment (thread_id, (parent is null), reactions, posted_at, comment_id)
     where shown and reactions > 0;
-create index comment_at_moment on comment (thread_id, (parent is null), media_seconds, posted_at, comment_id)
+create index comment_at_moment on comment (thread_id, media_seconds, posted_at, comment_id)
     where shown and media_seconds is not null;
 create index comment_visible on comment (thread_id, posted_at) include (uid) where visible;
 create index comment_of on comment (uid, posted_at);

@@ -253,14 +253,19 @@ class Concluding:
             telemetry.concluded.labels(self._service, function, outcome).inc()
 
     async def _cast(self, cast: Cast) -> None:
-        frame = _Message(f"{cast.kind}:{cast.id}", cast.event, f"system:{self._service}", cast.data)
-        await self._bus.publish(f"cast.{Key.of(cast.kind, cast.id)}", _encoder.encode(frame))
+        await tell(self._bus, self._service, cast)
 
     async def _keep(self, sampling: Sampling, now: datetime) -> None:
         assert self._heartbeats is not None, f"{self._service} has no stream for {type(sampling.event).__name__}"
         (sealed,) = await self._vault.seal([sampling.event])
         context = Context(actor=f"system:{self._service}", now=now)
         await self._heartbeats.put(sampling.key, sealed.slot(), sealed, context)
+
+
+async def tell(bus: Bus, service: str, cast: Cast) -> None:
+    """Hand a cast to the gateways, at most once."""
+    frame = _Message(f"{cast.kind}:{cast.id}", cast.event, f"system:{service}", cast.data)
+    await bus.publish(f"cast.{Key.of(cast.kind, cast.id)}", _encoder.encode(frame))
 
 
 def _id(function: str, body: bytes, now: datetime) -> str:

@@ -3,6 +3,7 @@
 What was said is not in here but in the read model: a state that is kept whole must stay small.
 """
 
+from datetime import datetime
 from typing import Any, assert_never
 
 from msgspec import Struct
@@ -26,6 +27,9 @@ from events.contracts.comments import (
     Veil,
 )
 
+LINE = "chat.line"
+"""Under it a `KeptLine` is found in `Context.told`."""
+
 
 class RecentLine(Struct, frozen=True, array_like=True):
     """Whose a line is, and whether others see it."""
@@ -34,6 +38,18 @@ class RecentLine(Struct, frozen=True, array_like=True):
     at: float
     """In unix seconds."""
     veil: Veil = ""
+
+
+class KeptLine(Struct, frozen=True):
+    """A line as the read model has it, for decisions about what the state does not hold of it."""
+
+    uid: str
+    text: str
+    at: datetime
+    veil: Veil
+    answers: str | None
+    media_seconds: float | None
+    mentions: tuple[str, ...]
 
 
 class Room(Struct, frozen=True):

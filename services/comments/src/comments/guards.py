@@ -104,6 +104,10 @@ def may_write(context: Context, room: str | None, state: Room | None = None) -> 
     return "shadow" if muted else ""
 
 
+def is_in_shadow(context: Context, room: str | None, state: Room | None = None) -> bool:
+    return any(one.shadow and one.is_muted(context.now) for one in _standings(context, room, state))
+
+
 def must_moderate(context: Context, room: str | None, state: Room | None = None) -> None:
     may_read(context, room, state)
     if not moderates(context, room, state):

@@ -1,0 +1,93 @@
+"""The rules of a thread's anchor: that it begins once, who locks it, and what is shown above the others."""
+
+from typing import assert_never
+
+from comments.guards import must_be_signed_in, must_moderate
+from comments.state import Thread, comment_seen, evolve_thread
+from comments.writing import label
+from events.contracts.comments import (
+    LONGEST_TITLE,
+    PINNED,
+    BeginThread,
+    LockThread,
+    Pin,
+    Pinned,
+    ThreadBegun,
+    ThreadCommand,
+    ThreadEvent,
+    ThreadLocked,
+    room_of,
+)
+from events.contracts.library.works import parse
+from events.decider import Decider
+from events.messages import Context, Rejected
+
+
+def decider() -> Decider[ThreadCommand, Thread, ThreadEvent]:
+    return Decider(Thread(), decide, evolve_thread)
+
+
+def decide(command: ThreadCommand, thread: Thread, context: Context) -> list[ThreadEvent]:
+    match command:
+        case BeginThread():
+            must_be_signed_in(context)
+            return [] if thread.begun else [_begun(command, context)]
+        case LockThread():
+            _must_moderate(command, thread, context)
+            return [] if thread.locked == command.locked else [_locked(command, context)]
+        case Pin():
+            _must_moderate(command, thread, context)
+            return _pin(command, thread, context)
+        case _:
+            assert_never(command)
+
+
+def _must_moderate(command: LockThread | Pin, thread: Thread, context: Context) -> None:
+    must_moderate(context, room_of(command.thread_id))
+    if not thread.begun:
+        raise Rejected("no-such-thread")
+
+
+def _begun(command: BeginThread, context: Context) -> ThreadBegun:
+    """Under the one form of its ids, in which an episode without a season is one of the first."""
+    named = parse(command.media)
+    season, episode = command.season, command.episode
+    if named.episode is not None:
+        season, episode = named.episode.season, named.episode.episode
+    elif episode is not None and season is None:
+        season = 1
+    return ThreadBegun(
+        thread_id=command.thread_id,
+        media=named.work,
+        season=season,
+        episode=episode,
+        party_id=command.party_id,
+        title=command.title and label(command.title, LONGEST_TITLE),
+        by=context.actor,
+        at=context.now,
+    )
+
+
+def _locked(command: LockThread, context: Context) -> ThreadLocked:
+    return ThreadLocked(thread_id=command.thread_id, locked=command.locked, by=context.actor, at=context.now)
+
+
+def _pin(command: Pin, thread: Thread, context: Context) -> list[ThreadEvent]:
+    """What nobody sees is not pinned; what was is taken off, whatever has become of it. Until then it takes a place:
+    the refusal says which ones are taken."""
+    comment = comment_seen(context, command.thread_id, command.comment_id)
+    if not comment.uid or (command.pinned and (comment.gone or comment.veil)):
+        raise Rejected("no-such-comment")
+    if (command.comment_id in thread.pins) == command.pinned:
+        return []
+    if command.pinned and len(thread.pins) >= PINNED:
+        raise Rejected("too-many-pins", limit=PINNED, pinned=list(thread.pins))
+    return [
+        Pinned(
+            thread_id=command.thread_id,
+            comment_id=command.comment_id,
+            pinned=command.pinned,
+            by=context.actor,
+            at=context.now,
+        )
+    ]

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import uvloop
 from rich.console import Console
 
-from bench import chat, commands, fanout, idle, library, live, profiles, rebuild, room, sync
+from bench import chat, commands, fanout, idle, library, live, profiles, rebuild, room, sync, thread
 from bench.options import Options
 from bench.report import Report
 
@@ -22,6 +22,7 @@ BENCHES: Mapping[str, Bench] = {
     "sync": sync.run,
     "library": library.run,
     "chat": chat.run,
+    "thread": thread.run,
 }
 
 

@@ -1,47 +1,26 @@
 """How fast read models are built anew from the log, from a short one and from a long one."""
 
-import asyncio
 import contextlib
-import itertools
-import secrets
-import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
-import msgspec
 
-from bench import history
+from bench import history, logs
 from bench.figures import Spread, spread
-from bench.history import Party
 from bench.options import Options
-from bench.processes import ROOT, PeerFailed
-from bench.profiled import outcome, sampled
+from bench.profiled import outcome
 from bench.report import Report, Row, at_least, below
-from bench.system import Matinee, matinee, samples_in
-from events.log import Write
-from events.messages import Context
+from bench.system import matinee, samples_in
 from events.projection import LOG, Batches
 from events.service import Stores, stores
 from ops.services import definition, settings_of
 
 SERVICE = "parties"
-ACTIVE = 250
-"""Parties that are going on at the same time."""
-SETTLE_SECONDS = 60.0
-
 COPY = "copy"
 Statement = tuple[str, tuple[Any, ...]]
 """With its arguments; of a copy, the table, the rows and its columns."""
-
-
-class Replayed(msgspec.Struct):
-    """What `matinee replay --json` says."""
-
-    seconds: float
-    commits: int
 
 
 class Recorder:
@@ -91,15 +70,15 @@ async def run(options: Options) -> Report:
     with matinee(profiling=options.profile) as system:
         settings = settings_of(SERVICE, system.folder)
         async with stores(definition(SERVICE), settings) as opened:
-            await _fill(opened, 0, few)
-            await _projected(opened)
-            small = [few * history.EVENTS / await _replay(system) for _ in range(rounds[0])]
-            await _fill(opened, few, many - few)
-            await _projected(opened)
+            await logs.fill(opened, 0, few)
+            await logs.projected(opened)
+            small = [few * history.EVENTS / await logs.replay(system, SERVICE) for _ in range(rounds[0])]
+            await logs.fill(opened, few, many - few)
+            await logs.projected(opened)
             batches = await _recorded(opened, settings.database_url)
             large, rows = [], []
             for _ in range(rounds[1]):
-                large.append(many * history.EVENTS / await _replay(system))
+                large.append(many * history.EVENTS / await logs.replay(system, SERVICE))
                 rows.append(many * history.EVENTS / await _upserted(opened, settings.database_url, batches))
         if options.profile:
             report.profiles = {"replay": samples_in(outcome(system.folder, "replay"))}
@@ -110,53 +89,6 @@ async def run(options: Options) -> Report:
     report.besides("upsert events per s", spread(rows))
     report.ratio("upsert", spread(ours / theirs for ours, theirs in zip(large, rows, strict=True)))
     return report
-
-
-async def _fill(opened: Stores, first: int, count: int) -> None:
-    """Append the past of so many parties, a crowd of them at a time, each step of all of them as one batch."""
-    past = history.parties(first, count)
-    while crowd := list(itertools.islice(past, ACTIVE)):
-        await _live_through(opened, crowd)
-
-
-async def _live_through(opened: Stores, crowd: Sequence[Party]) -> None:
-    at = {party.key: (0, 0) for party in crowd}
-    """Sequence and version of each."""
-    for step in itertools.count():
-        going_on = [party for party in crowd if step < len(party.commits)]
-        if not going_on:
-            return
-        writes = [Write(party.key, *at[party.key], await opened.vault.seal(party.commits[step])) for party in going_on]
-        context = Context(actor="bench", now=datetime.now(UTC), command_id=secrets.token_hex(16))
-        sequences = await opened.log.append(writes, context)
-        for write, sequence in zip(writes, sequences, strict=True):
-            at[write.key] = sequence, write.version + len(write.events)
-
-
-async def _projected(opened: Stores) -> None:
-    """Wait until the running service has taken everything in, so that it does not work beside what is measured."""
-    head = await opened.log.head()
-    async with asyncio.timeout(SETTLE_SECONDS):
-        while True:
-            live = await opened.rebuild.current()
-            if live is not None and (await opened.rebuild.reached(live))[LOG] >= head:
-                return
-            await asyncio.sleep(0.1)
-
-
-async def _replay(system: Matinee) -> float:
-    """Seconds that the command itself says it took."""
-    words = ("replay", "--service", SERVICE, "--json", "--data", str(system.folder))
-    command: tuple[str, ...] = (sys.executable, "-m", "ops", *words)
-    if system.profiling:
-        command = sampled("always", outcome(system.folder, "replay"), "ops", *words)
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=ROOT
-    )
-    said, complaints = await process.communicate()
-    if process.returncode != 0:
-        raise PeerFailed(f"matinee replay failed: {complaints.decode(errors='replace')[-2_000:]}")
-    return msgspec.json.decode(said.splitlines()[-1], type=Replayed).seconds
 
 
 async def _recorded(opened: Stores, url: str) -> list[list[Statement]]:

@@ -31,6 +31,23 @@ FIGURES = {
         "continue_watching_p95_ms",
         "batch_500_ms",
     },
+    "chat": {
+        "p50_ms",
+        "p99_ms",
+        "gateway_mb",
+        "recovered",
+        "deliveries_per_s",
+        "lost",
+        "doubled",
+        "misordered",
+    },
+    "thread": {
+        "first_page_p50_ms",
+        "first_page_p95_ms",
+        "search_p50_ms",
+        "search_p95_ms",
+        "rebuild_per_s",
+    },
     "room": {
         "joins_per_s",
         "control_p50_ms",
@@ -45,6 +62,7 @@ RATIOS = {
     "fanout": {"raw"},
     "commands": {"eventsourcing", "jetstream"},
     "rebuild": {"upsert"},
+    "thread": {"rebuild"},
     "library": {"naive", "naive_p99", "naive_log"},
     "sync": {"naive_p95_drift", "naive_corrections", "syncplay_p95_drift", "syncplay_corrections"},
 }
@@ -59,7 +77,7 @@ SYNCPLAY = {
     "syncplay_rooms_joins",
 }
 # Socket.IO comes from npm, which may be missing or have no registry to ask; Syncplay's server may not be installed.
-MAY_BE_MISSING = {"fanout": {"socketio"}, "room": SYNCPLAY}
+MAY_BE_MISSING = {"fanout": {"socketio"}, "chat": {"socketio"}, "room": SYNCPLAY}
 
 
 AT_ONCE = 2
@@ -85,6 +103,8 @@ async def test_each_bench_ends_with_one_line_of_json_that_names_its_figures() ->
         assert set(outcome.ratios) - MAY_BE_MISSING.get(name, set()) == RATIOS.get(name, set())
         assert all(ratio > 0 for ratio in outcome.ratios.values())
     assert set(outcomes["room"].ratios) == (SYNCPLAY if shutil.which(PROGRAM) else set())
+    chat = outcomes["chat"].figures
+    assert (chat["lost"], chat["doubled"], chat["misordered"], chat["recovered"]) == (0, 0, 0, 1)
 
 
 async def test_an_unknown_bench_is_refused_by_name() -> None:

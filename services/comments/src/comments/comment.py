@@ -111,8 +111,8 @@ def _answered(thread_id: str, comment_id: str, context: Context) -> Comment:
 
 
 def _unseen_with(parent: Comment | None) -> Veil:
-    """An answer to what is held back, or said in the shadow, is so with it: it would tell that there is something. One to
-    what a moderator has hidden hangs from the place of that."""
+    """An answer to what is held back, or said in the shadow, is so with it: it would tell that there is something.
+    One to what a moderator has hidden hangs from the place of that."""
     return parent.veil if parent and parent.veil != "moderated" else ""
 
 

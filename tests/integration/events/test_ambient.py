@@ -260,7 +260,7 @@ async def test_one_bad_report_silences_no_other(house: Embedded, gateway: Gatewa
         "dan": ["x"],
         "eve": {"account_id": "x", "count": 5, "of_a_newer_gateway": True},
     }
-    channels = {"x": {"reports": reports, "seen": ["ana", "fay"]}, "y": {"seen": None}}
+    channels = {"x": {"reports": reports, "seen": ["ana", "fay"], "count": 9}, "y": {"seen": None}}
     async with listening(house) as (_, teller):
         with capture_logs() as logs:
             await gateway.say(msgspec.json.encode({"gateway": "g1", "at": 1.0, "channels": channels}))
@@ -271,6 +271,7 @@ async def test_one_bad_report_silences_no_other(house: Embedded, gateway: Gatewa
             "eve": Reading(account_id="x", count=5),
         }
         assert (batch.channels["x"].seen, batch.channels["y"].seen) == (["ana", "fay"], None)
+        assert (batch.channels["x"].count, batch.channels["y"].count) == (9, 0)
         assert [entry["reports"] for entry in logs if entry["event"] == "reports dropped"] == [3]
         assert "many" not in str(logs)
 

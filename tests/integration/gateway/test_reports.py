@@ -45,6 +45,10 @@ class Ears:
         told = [batch.channels[room].seen for batch in self.batches if room in batch.channels]
         return [sorted(people) for people in told if people is not None]
 
+    def counts(self, room: str) -> list[tuple[list[str] | None, int]]:
+        told = [batch.channels[room] for batch in self.batches if room in batch.channels]
+        return [(each.seen, each.count) for each in told] or [(None, 0)]
+
 
 @pytest_asyncio.fixture
 async def ears(servers: Embedded) -> AsyncIterator[Ears]:
@@ -203,6 +207,20 @@ async def test_who_follows_is_told_when_it_changes_and_now_and_then(
     await carl.ask("follow", channel=f"party:{other}")
     await eventually(lambda: len(ears.batches) > before + 3)
     assert len(ears.seen(room)) == told
+
+
+async def test_a_crowd_is_told_as_a_number_and_some_names(
+    running: Running, peer: Peer, connect: Connect, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SEEN", 2)
+    room = peer.room()
+    clients = [await connect(running, name) for name in ("Ada", "Ben", "Carl")]
+    for client in clients:
+        await client.ask("follow", channel=f"party:{room}")
+    named = sorted(client.user for client in clients)[:2]
+    await eventually(lambda: ears.counts(room)[-1] == (named, 3))
+    await clients[0].ask("unfollow", channel=f"party:{room}")
+    await eventually(lambda: ears.counts(room)[-1][1] == 0)
 
 
 async def test_one_batch_for_all_channels(

@@ -43,7 +43,7 @@ def test_what_the_gateway_sends_of_its_own_accord_can_be_named_by_nobody() -> No
 def test_what_kind_a_function_is() -> None:
     kinds = {name: catalogue.function(name).kind for name in ("party.play", "party.state", "party.report")}
     assert kinds == {"party.play": "command", "party.state": "query", "party.report": "report"}
-    assert catalogue.reporting == {"party": "parties"}
+    assert catalogue.reporting == {"party": "parties", "live": "comments"}
     with pytest.raises(Rejected, match="not-a-query"):
         catalogue.query("party.report")
 

@@ -69,6 +69,19 @@ def test_as_many_followers_as_are_named_fit_into_one_batch() -> None:
     assert len(body) <= limits.BATCH_BYTES
 
 
+def test_how_many_follow_is_said_where_not_all_are_named() -> None:
+    crowd = {f"member-{number:022d}": report("p") for number in range(2_000)}
+    first, *others = [
+        msgspec.json.decode(body, type=Batch[SyncReport]).channels["p"]
+        for body in packed("gateway-1", 12.5, {"p": Told(crowd, ["ana"], 9_000)})
+    ]
+    (all_named,) = packed("gateway-1", 12.5, {"p": Told(seen=["ana"])})
+
+    assert (first.seen, first.count) == (["ana"], 9_000)
+    assert {(told.seen, told.count) for told in others} == {(None, 0)}
+    assert b"count" not in all_named
+
+
 def test_nothing_is_said_of_nothing() -> None:
     assert list(packed("gateway-1", 12.5, {})) == []
 

@@ -40,6 +40,8 @@ class Told(Struct, Generic[R], frozen=True):
     """By uid, the newest since the batch before."""
     seen: list[str] | None = None
     """Who follows the channel there; null if nothing is said of it."""
+    count: int = 0
+    """How many they are, where `seen` does not name them all; 0 if it does."""
 
 
 class Batch(Struct, Generic[R], frozen=True):
@@ -155,7 +157,7 @@ class Hearing:
         for channel_id, told in rough.channels.items():
             read = {uid: report for uid, fields in told.reports.items() if (report := self._one(fields)) is not None}
             dropped += len(told.reports) - len(read)
-            channels[channel_id] = Told(read, told.seen)
+            channels[channel_id] = Told(read, told.seen, told.count)
         if dropped:
             log.warning("reports dropped", subject=msg.subject, reports=dropped)
         return Batch(rough.gateway, rough.at, channels)

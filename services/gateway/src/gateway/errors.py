@@ -78,9 +78,9 @@ ERRORS: dict[str, Meaning] = {
     "no-such-party": Meaning(404, "There is no such party."),
     "party-closed": Meaning(410, "The party is over."),
     "party-full": Meaning(409, "The party is full."),
-    "not-a-member": Meaning(403, "This is for members of the party."),
+    "not-a-member": Meaning(403, "Only members of the party may do this."),
     "not-the-host": Meaning(403, "Your role in the party does not allow this."),
-    "banned": Meaning(403, "You were banned from this party."),
+    "banned": Meaning(403, "You may not be here: the host or moderators have banned you."),
     "party-locked": Meaning(403, "The party is locked: nobody else may join."),
     "key-needed": Meaning(403, "The party is private. Say its key to join."),
     "wrong-key": Meaning(403, "This is not the party's key."),
@@ -118,6 +118,30 @@ ERRORS: dict[str, Meaning] = {
     "no-such-import": Meaning(404, "You have no such import."),
     "not-waiting": Meaning(409, "The import does not wait for a confirmation."),
     "import-under-way": Meaning(409, "The import is still under way. Wait until it is applied."),
+    # Rules of comments, chats and live events.
+    "no-such-thread": Meaning(404, "There is no such thread: nothing has been said there yet."),
+    "no-such-comment": Meaning(404, "There is no such comment, or it is no longer shown."),
+    "no-such-line": Meaning(404, "There is no such line, or it was said too long ago."),
+    "no-such-live": Meaning(404, "There is no such live event."),
+    "live-ended": Meaning(410, "The live event is over."),
+    "not-yours": Meaning(403, "This is somebody else's."),
+    "not-a-moderator": Meaning(403, "This is for moderators."),
+    "not-a-broadcaster": Meaning(403, "You may not start live events here."),
+    "not-above": Meaning(
+        403, "This cannot be done to them by you: they have at least as much to say here, or are you."
+    ),
+    "muted": Meaning(403, "You may read but not write here for now: moderators have muted you."),
+    "thread-locked": Meaning(403, "The thread is locked: only moderators write in it now."),
+    "chat-closed": Meaning(403, "The chat is closed: only moderators write in it now."),
+    "slow-mode": Meaning(429, "The chat is in slow mode. Wait before you say something again."),
+    "text-unreadable": Meaning(422, "The text is empty, or has characters that others could not read."),
+    "words-refused": Meaning(422, "The text has words that are not wanted here."),
+    "links-refused": Meaning(422, "Links are not wanted here."),
+    "not-an-emoji": Meaning(422, "This is not one emoji."),
+    "too-deep": Meaning(409, "The comment is as deep in replies as can be. Answer another one."),
+    "too-many-reactions": Meaning(409, "You have put as many emoji on this comment as can be."),
+    "too-many-pins": Meaning(409, "As many comments are pinned here as can be."),
+    "too-many-moderators": Meaning(409, "The live event has as many moderators as can be."),
 }
 
 RETRY_AFTER: dict[str, int] = {

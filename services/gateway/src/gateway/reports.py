@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from events.ambient import Told, subject
 from events.bus import Bus
@@ -22,6 +23,9 @@ from gateway.rights import Rights
 FLUSH_SECONDS = 1.0
 SEEN_SECONDS = 5.0
 """So often a service is told who follows, even if nothing changed: what nobody repeats, it forgets."""
+
+HEAD = b'{"reports":{'
+NOTHING: Told[Report] = Told()
 
 log = structlog.get_logger("reports")
 
@@ -100,15 +104,19 @@ class Reports:
     def _told(self, kind: str, newest: Mapping[str, dict[str, Report]], now: float) -> dict[str, Told[Report]]:
         """What there is to say of each channel; nothing of those that nobody follows or reports about."""
         listed, followed = self._listed[kind], self._channels.audiences(kind)
-        seen: dict[str, list[str]] = {channel_id: [] for channel_id in listed if channel_id not in followed}
-        for channel_id in seen:
+        gone = [channel_id for channel_id in listed if channel_id not in followed]
+        seen: dict[str, Told[Report]] = {channel_id: Told(seen=[]) for channel_id in gone}
+        for channel_id in gone:
             del listed[channel_id]
         for channel_id, people in followed.items():
             before = listed.get(channel_id)
             if before is None or before.people != people or now - before.at >= SEEN_SECONDS:
                 listed[channel_id] = Listing(people, now)
-                seen[channel_id] = _some(people)
-        return {channel_id: Told(newest.get(channel_id, {}), seen.get(channel_id)) for channel_id in {**newest, **seen}}
+                seen[channel_id] = _following(people)
+        return {
+            channel_id: replace(seen.get(channel_id, NOTHING), reports=newest.get(channel_id, {}))
+            for channel_id in {**newest, **seen}
+        }
 
 
 def channel_of(report: Report) -> str:
@@ -149,25 +157,22 @@ def packed(gateway: str, at: float, channels: Mapping[str, Told[Any]]) -> Iterat
 
 
 def _pieces(told: Told[Any], room: int) -> Iterator[bytes]:
-    seen = _encoder.encode(told.seen)
-    frame = len(b'{"reports":{},"seen":}')
+    tail = b'},"seen":' + _encoder.encode(told.seen) + (b',"count":%d}' % told.count if told.count else b"}")
     entries: list[bytes] = []
-    size = frame + len(seen)
+    size = len(HEAD) + len(tail)
     for uid, report in told.reports.items():
         entry = _encoder.encode(uid) + b":" + _encoder.encode(report)
         if entries and size + len(entry) + 1 > room:
-            yield _piece(entries, seen)
-            entries, seen = [], b"null"
-            size = frame + len(seen)
+            yield HEAD + b",".join(entries) + tail
+            entries, tail = [], b'},"seen":null}'
+            size = len(HEAD) + len(tail)
         entries.append(entry)
         size += len(entry) + 1
-    yield _piece(entries, seen)
+    yield HEAD + b",".join(entries) + tail
 
 
-def _piece(entries: list[bytes], seen: bytes) -> bytes:
-    return b'{"reports":{' + b",".join(entries) + b'},"seen":' + seen + b"}"
-
-
-def _some(people: frozenset[str]) -> list[str]:
-    """As many as a listing may name: the same ones each time."""
-    return sorted(people)[: limits.SEEN] if len(people) > limits.SEEN else list(people)
+def _following(people: frozenset[str]) -> Told[Report]:
+    """As many of them as a listing may name: the same ones each time."""
+    if len(people) <= limits.SEEN:
+        return Told(seen=list(people))
+    return Told(seen=sorted(people)[: limits.SEEN], count=len(people))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.gateway.test_frames import read
 
 from events.contracts import CONTRACTS, party
-from events.messages import PERSONAL, Command, Rejected
+from events.messages import PERSONAL, Command, Rejected, tag_of
 from gateway.catalogue import Catalogue, canonical, position_text, split_position
 from gateway.documents import asyncapi, openapi
 from gateway.http import GuestAnswer, GuestRequest
@@ -46,6 +46,18 @@ def test_what_kind_a_function_is() -> None:
     assert catalogue.reporting == {"party": "parties", "live": "comments"}
     with pytest.raises(Rejected, match="not-a-query"):
         catalogue.query("party.report")
+
+
+def test_a_channel_tells_of_what_can_happen_there() -> None:
+    told = {kind: {tag_of(event) for event in catalogue.channels[kind].events} for kind in ("party", "chat", "live")}
+
+    assert told["live"] - told["chat"] == {
+        "comments.live-started",
+        "comments.live-ended",
+        "comments.moderator-appointed",
+    }
+    assert told["chat"] < told["live"]
+    assert not told["party"] & told["live"]
 
 
 def test_where_functions_are_asked() -> None:

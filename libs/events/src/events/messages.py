@@ -179,6 +179,8 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
 
     public: ClassVar[tuple[str, ...]] = ()
     """The fields that followers of the channel may see; none means that the event is not published at all."""
+    channels: ClassVar[tuple[str, ...]] = ()
+    """The kinds of channels on which it happens; all of its contract's if empty."""
     telemetry: ClassVar[bool] = False
     """Kept in the context's telemetry stream, each for a while or the last one per slot, instead of the log."""
     person: ClassVar[str] = "uid"

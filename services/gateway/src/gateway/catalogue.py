@@ -105,8 +105,9 @@ class ChannelKind:
         self.kind = channel.kind
         self.context = channel.context
         self.channel = channel
-        self.events = tuple(event for event in events if event.public)
-        self._tags = {event: tag_of(event) for event in self.events}
+        public = [event for event in events if event.public]
+        self.events = tuple(event for event in public if not event.channels or channel.kind in event.channels)
+        self._tags = {event: tag_of(event) for event in public}
         self._codec = codec
 
     def key(self, channel_id: str) -> Key:

@@ -332,6 +332,7 @@ class RoomConfigured(Event, frozen=True, kw_only=True, tag="comments.room-config
 class LiveStarted(Event, frozen=True, kw_only=True, tag="comments.live-started"):
     """A session of a live event began; the first one makes the event, and its owner."""
 
+    channels: ClassVar[tuple[str, ...]] = (LIVE.kind,)
     public: ClassVar[tuple[str, ...]] = ("title", "media", "session", "by", "at")
     live_id: str
     session: int
@@ -344,6 +345,7 @@ class LiveStarted(Event, frozen=True, kw_only=True, tag="comments.live-started")
 class LiveEnded(Event, frozen=True, kw_only=True, tag="comments.live-ended"):
     """A session is over."""
 
+    channels: ClassVar[tuple[str, ...]] = (LIVE.kind,)
     public: ClassVar[tuple[str, ...]] = ("session", "reason", "at")
     live_id: str
     session: int
@@ -355,6 +357,7 @@ class LiveEnded(Event, frozen=True, kw_only=True, tag="comments.live-ended"):
 class ModeratorAppointed(Event, frozen=True, kw_only=True, tag="comments.moderator-appointed"):
     """Somebody is a moderator of a live event, or no longer."""
 
+    channels: ClassVar[tuple[str, ...]] = (LIVE.kind,)
     public: ClassVar[tuple[str, ...]] = ("uid", "moderator", "at")
     live_id: str
     uid: str

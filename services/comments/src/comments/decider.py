@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from comments import comment, lines, lives, reading, standings, threads
+from comments import comment, lines, lives, reactions, reading, reports, standings, threads
 from comments.rooms import Room, evolve
 from comments.rules import Rules
 from events.contracts.comments import (
@@ -34,8 +34,8 @@ def deciders(rules: Rules) -> Mapping[str, Decider[Any, Any, Any]]:
     return {
         "thread": threads.decider(),
         "comment": comment.decider(rules),
-        "reaction": comment.reactions(rules),
-        "report": comment.reports(rules),
+        "reaction": reactions.decider(),
+        "report": reports.decider(),
         CHAT.kind: room(rules),
         LIVE.kind: room(rules),
         "standing": standings.decider(),

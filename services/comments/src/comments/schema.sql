@@ -249,6 +249,9 @@ create table standing (
 );
 create index standing_of on standing (uid);
 
+-- What others do not see, though it is there: for moderators.
+create index comment_veiled on comment (coalesce(party_id, ''), posted_at) where veil <> '' and gone is null;
+
 -- What people reported: `subject` is the thread or the room, `place` where its moderators look.
 create table report (
     subject text collate "C" not null,
@@ -283,6 +286,7 @@ create table deed (
     primary key (position, nth)
 );
 create index deed_latest on deed (place, position, nth);
+create index deed_by on deed (by, position, nth);
 
 -- What others do not see because a rule holds it back or its author speaks in the shadow, and whom it concerns: unless
 -- they were `told` before, they are when a moderator shows it.

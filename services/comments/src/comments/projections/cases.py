@@ -26,7 +26,7 @@ from events.contracts.comments import (
     moderation_topic,
 )
 from events.log import Commit
-from events.projection import Db, Projection
+from events.projection import Db
 
 CLOSE = """
     update report set open = false from unnest($1::text[], $2::text[]) as looked_at (subject, id)
@@ -93,6 +93,3 @@ def _topics(fact: Fact) -> tuple[str, ...]:
         return ()
     mine = (mine_topic(fact.event.uid),) if isinstance(fact.event, REPORTED) else ()
     return (moderation_topic(place_of(subject[0])), *mine)
-
-
-PROJECTIONS = (Projection("report", apply_to_reports),)

@@ -25,7 +25,7 @@ from events.contracts.comments import (
 )
 from events.log import Commit
 from events.messages import tag_of
-from events.projection import Db, Projection
+from events.projection import Db
 
 DEEDS = (
     Hidden, Restored, Removed, Reviewed, Pinned, ThreadLocked,
@@ -86,6 +86,3 @@ def _room(fact: Fact) -> str | None:
             return None if where == SITE else where
     room: str | None = getattr(fact.event, "room", None)
     return room
-
-
-PROJECTIONS = (Projection("deed", apply_to_deeds),)

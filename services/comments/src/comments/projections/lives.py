@@ -17,7 +17,7 @@ from events.contracts.comments import (
     standing_topic,
 )
 from events.log import Commit
-from events.projection import Db, Projection
+from events.projection import Db
 
 SAVE_LIVES = """
     insert into live (live_id, title, media, owner, session, started_at, ended_at, reason, position)
@@ -118,10 +118,3 @@ async def apply_to_audience(db: Db, commits: Sequence[Commit]) -> set[str]:
 
 def _topics(live_id: str) -> tuple[str, str]:
     return room_topic(f"live:{live_id}"), LIVES_TOPIC
-
-
-PROJECTIONS = (
-    Projection("live", apply_to_lives),
-    Projection("live_moderator", apply_to_moderators),
-    Projection("audience", apply_to_audience),
-)

@@ -28,7 +28,7 @@ from events.contracts.comments import (
     notifications_topic,
 )
 from events.log import Commit
-from events.projection import Db, Projection
+from events.projection import Db
 
 KEPT = 500
 """Of one person."""
@@ -240,5 +240,3 @@ FOLDS: dict[type, Callable[[Telling, Fact, Subject], None]] = {
     LineDeleted: _deleted,
 }
 NEW = (Posted, Said, SaidUnseen)
-
-PROJECTIONS = (Projection("notification", apply_to_notifications),)

@@ -22,7 +22,7 @@ from events.contracts.comments import (
     room_topic,
 )
 from events.log import Commit
-from events.projection import Db, Projection
+from events.projection import Db
 
 KEPT = 5_000
 """Lines of one room that everybody saw when they were said; and as many of those that were not seen at first."""
@@ -147,7 +147,12 @@ class Talk:
 
     def line(self, fact: Fact) -> LineRow | None:
         """The line that a fact changes; None if it is no longer kept, for which it then means nothing."""
-        return self.lines.get((fact.event.room, fact.event.line))
+        room, key = self.room(fact), (fact.event.room, fact.event.line)
+        line = self.lines.get(key)
+        if line is not None and line.line != room.pinned and _is_past(line, room):
+            room.shown -= line.veil == ""
+            self.lines[key] = line = None
+        return line
 
     def name(self, line: LineRow) -> None:
         """Its author's name is from now on what they called themselves there, unless that was longer ago."""
@@ -165,6 +170,11 @@ class Talk:
             self.topics.add(LIVES_TOPIC)  # the list says how many lines there are
 
 
+def _is_past(line: LineRow, room: RoomRow) -> bool:
+    """Whether it would be gone by now, had what came before been a batch of its own."""
+    return line.number <= room.said - KEPT or (line.aside or KEPT) <= room.unseen - KEPT
+
+
 async def apply_to_rooms(db: Db, commits: Sequence[Commit]) -> set[str]:
     """Load what the batch speaks of, carry it through, save it, and let go of the lines that are no longer kept."""
     facts = facts_of(commits, FOLDS)
@@ -179,7 +189,7 @@ async def apply_to_rooms(db: Db, commits: Sequence[Commit]) -> set[str]:
 
 async def _load(db: Db, facts: Sequence[Fact]) -> Talk:
     rooms = await db.fetch(LOAD_ROOMS, list({fact.event.room for fact in facts}))
-    touched = {(fact.event.room, fact.event.line) for fact in facts if type(fact.event) in ON_LINE}
+    touched = {(fact.event.room, fact.event.line) for fact in facts if type(fact.event) in ON_LINE and fact.event.line}
     lines = await db.fetch(LOAD_LINES, *columns(touched)) if touched else []
     return Talk((RoomRow(*row) for row in rooms), (LineRow(*row) for row in lines))
 
@@ -263,6 +273,7 @@ def _restored(talk: Talk, fact: Fact) -> None:
 
 
 def _pinned(talk: Talk, fact: Fact) -> None:
+    talk.line(fact)  # for whether it is still kept
     talk.room(fact).pinned = fact.event.line
     talk.topics.add(room_topic(fact.event.room))
 
@@ -277,13 +288,11 @@ ON_LINE: dict[type, Callable[[Talk, Fact], None]] = {
     LineDeleted: _deleted,
     LineHidden: _hidden,
     LineRestored: _restored,
+    LinePinned: _pinned,
 }
 FOLDS: dict[type, Callable[[Talk, Fact], None]] = {
     **ON_LINE,
     Said: _said,
     SaidUnseen: _said_unseen,
-    LinePinned: _pinned,
     RoomConfigured: _configured,
 }
-
-PROJECTIONS = (Projection("room", apply_to_rooms),)

@@ -17,7 +17,7 @@ from events.contracts.comments import (
     standing_topic,
 )
 from events.log import Commit
-from events.projection import Db, Projection
+from events.projection import Db
 
 LOAD = """
     select found.* from unnest($1::text[], $2::text[]) as touched (place, uid), lateral (
@@ -112,5 +112,3 @@ FOLDS: dict[type, Callable[[StandingRow, Fact], None]] = {
     PersonBanned: _banned,
     PersonUnbanned: _unbanned,
 }
-
-PROJECTIONS = (Projection("standing", apply_to_standings),)

@@ -1,4 +1,7 @@
-"""What is said in rooms, line by line; only the newest lines of each are kept."""
+"""What is said in rooms, line by line; only the newest lines of each are kept.
+
+Those that others do not see at first are counted for themselves: they make no line that others see leave earlier.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -7,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from comments.projections.facts import Fact, columns, facts_of
+from comments.retention import KEPT
 from events.contracts.comments import (
     LIVES_TOPIC,
     LineDeleted,
@@ -23,9 +27,6 @@ from events.contracts.comments import (
 )
 from events.log import Commit
 from events.projection import Db
-
-KEPT = 5_000
-"""Lines of one room that everybody saw when they were said; and as many of those that were not seen at first."""
 
 # The limit tells the planner that the key finds one row: a plan made while the table is empty serves a whole rebuild.
 LOAD_ROOMS = """

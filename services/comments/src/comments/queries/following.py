@@ -9,7 +9,7 @@ from msgspec import Raw
 from comments.guards import RIGHTS
 from comments.queries import lives, rooms
 from comments.queries.rights import Ruling, Standing, binding, may_moderate, ruling
-from comments.queries.rooms import Retention
+from comments.retention import Retention
 from events.contracts.comments import CHAT, LIVE, LivePart, RoomSettings, RoomState
 from events.contracts.party import Rights
 from events.definition import Granted, Granting
@@ -103,3 +103,7 @@ async def _state(db: Db, room: str, context: Context, retention: Retention) -> R
         may_moderate=False,
         muted=False,
     )
+
+
+GRANTS = grants(Retention())
+"""Under the usual retention."""

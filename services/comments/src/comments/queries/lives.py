@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 from msgspec import Meta
 
 from comments.queries.rights import fitting, readable
-from comments.queries.rooms import Retention
+from comments.retention import Retention
 from events import cursor
 from events.contracts.comments import ListLives, LivePart, LivesPage, LiveView, ShowLive
 from events.cursor import LAST, Instant

@@ -1,12 +1,11 @@
 """What was said in a room, and by whom."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from msgspec import Struct
-
 from comments.queries.rights import fitting, readable
+from comments.retention import Retention
 from events.contracts.comments import (
     CONTEXT,
     LinesPage,
@@ -41,17 +40,6 @@ PINNED = f"""
 """
 PEOPLE = "select uid, name, avatar from person where room = $1 and uid = any($2::text[])"
 LATEST_PEOPLE = "select uid, name, avatar from person where room = $1 order by position desc limit $2"
-
-
-class Retention(Struct, frozen=True, kw_only=True):
-    """What of a room can still be read; 5,000 lines are kept at most."""
-
-    lines: int = 1_000
-    days: float = 30.0
-    """0 for no limit."""
-
-    def since(self, now: datetime) -> datetime:
-        return now - timedelta(days=self.days or 36_500.0)
 
 
 class Shown(NamedTuple):

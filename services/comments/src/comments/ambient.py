@@ -60,7 +60,7 @@ class Audience:
         listing = self._listings.get(gateway)
         if listing is None or listing.order < at:
             people = frozenset(told.seen)
-            self._listings[gateway] = Listing(people, max(told.count or 0, len(people)), now, at)
+            self._listings[gateway] = Listing(people, max(told.count, len(people)), now, at)
 
     def silence(self, now: float) -> Mapping[str, float]:
         return {uid: now - at for uid, at in self._reported.items()}

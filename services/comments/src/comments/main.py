@@ -8,7 +8,7 @@ from comments.ambient import Ambient
 from comments.decider import deciders
 from comments.erasing import ERASING
 from comments.limits import Limits, charging
-from comments.projections import PROJECTIONS
+from comments.projections import PASSING, PROJECTIONS
 from comments.queries import QUERIES
 from comments.queries.following import GRANTS
 from comments.rights import preparing
@@ -27,6 +27,7 @@ def service(rules: Rules, limits: Limits) -> Service:
         contracts=comments,
         deciders=rule_books,
         projections=PROJECTIONS,
+        passing=PASSING,
         queries=QUERIES,
         grants=GRANTS,
         schema=Path(__file__).with_name("schema.sql"),

@@ -1,0 +1,126 @@
+from tests.unit.comments.talk import ANA, BOB, CYD, appointed, banned, ended, later, room, started
+
+from comments.decider import room as rule_book
+from comments.rules import Rules
+from events.contracts.comments import (
+    APPOINTED,
+    LOST_AFTER,
+    SYSTEM,
+    AppointModerator,
+    EndLive,
+    LiveEnded,
+    LiveStarted,
+    LoseLive,
+    ModeratorAppointed,
+    StartLive,
+)
+from events.testing import NOW, spec
+
+start = StartLive(live_id="final", title="The final")
+lose = LoseLive(live_id="final", session=1)
+LOST = LiveEnded(live_id="final", session=1, reason="lost", by=SYSTEM, at=later(LOST_AFTER))
+
+
+class TestStart:
+    def test_who_starts_it_first_owns_it(self) -> None:
+        room.when(start, by=ANA).then(started())
+
+        assert room.given(started()).state().owner == ANA
+
+    def test_it_may_be_about_something(self) -> None:
+        about = StartLive(live_id="final", title="The final", media="tt0133093")
+
+        room.when(about, by=ANA).then(
+            LiveStarted(live_id="final", session=1, title="The final", media="tt0133093", by=ANA, at=NOW)
+        )
+
+    def test_one_that_is_on_goes_on(self) -> None:
+        room.given(started()).when(start, by=ANA).then()
+
+    def test_after_its_end_its_owner_begins_another_session(self) -> None:
+        room.given(started(), ended()).when(start, by=ANA, after=5).then(started(session=2, after=5))
+
+    def test_nobody_else_does(self) -> None:
+        room.given(started(), ended()).when(start, by=BOB).then_rejected("not-yours")
+        room.given(started(), appointed(BOB)).when(start, by=BOB).then_rejected("not-yours")
+
+    def test_somebody_has_to(self) -> None:
+        room.when(start).then_rejected("not-signed-in")
+
+    def test_who_is_banned_everywhere_starts_none(self) -> None:
+        room.when(start, by=ANA, **banned(ANA)).then_rejected("banned")
+
+    def test_it_may_take_a_role(self) -> None:
+        closed = spec(rule_book(Rules(broadcasters="caster")))
+
+        closed.when(start, by=ANA).then_rejected("not-a-broadcaster")
+        closed.when(start, by=ANA, roles=("caster",)).then(started())
+        closed.when(start, by=ANA, roles=("moderator",)).then(started())
+
+
+class TestEnd:
+    end = EndLive(live_id="final")
+
+    def test_its_owner_ends_it_once(self) -> None:
+        room.given(started()).when(self.end, by=ANA).then(ended())
+        room.given(started(), ended()).when(self.end, by=ANA).then()
+
+    def test_a_site_moderator_may_and_nobody_else(self) -> None:
+        live = room.given(started(), appointed(BOB))
+
+        live.when(self.end, by=BOB).then_rejected("not-yours")
+        assert live.when(self.end, by=CYD, roles=("moderator",)).outcome()
+
+    def test_there_has_to_be_one(self) -> None:
+        room.when(self.end, by=ANA).then_rejected("no-such-live")
+
+
+class TestAppoint:
+    appoint = AppointModerator(live_id="final", uid=BOB)
+    dismiss = AppointModerator(live_id="final", uid=BOB, moderator=False)
+
+    def test_the_owner_appoints_and_dismisses(self) -> None:
+        room.given(started()).when(self.appoint, by=ANA).then(appointed(BOB))
+        room.given(started(), appointed(BOB)).when(self.appoint, by=ANA).then()
+        room.given(started(), appointed(BOB)).when(self.dismiss, by=ANA).then(
+            ModeratorAppointed(live_id="final", uid=BOB, moderator=False, by=ANA, at=NOW)
+        )
+        room.given(started()).when(self.dismiss, by=ANA).then()
+
+    def test_moderators_appoint_nobody(self) -> None:
+        room.given(started(), appointed(BOB)).when(AppointModerator(live_id="final", uid=CYD), by=BOB).then_rejected(
+            "not-yours"
+        )
+
+    def test_there_are_only_so_many(self) -> None:
+        crowd = [appointed(f"m{number}") for number in range(APPOINTED)]
+
+        room.given(started(), *crowd).when(self.appoint, by=ANA).then_rejected("too-many-moderators", limit=APPOINTED)
+        room.given(started(), *crowd).when(AppointModerator(live_id="final", uid="m1"), by=ANA).then()
+
+    def test_of_nothing_there_are_none(self) -> None:
+        room.when(self.appoint, by=ANA).then_rejected("no-such-live")
+
+
+class TestLose:
+    def test_it_is_lost_when_its_owner_was_not_heard_for_long(self) -> None:
+        room.given(started()).when(lose, by=SYSTEM, after=LOST_AFTER).then(LOST)
+
+    def test_whoever_else_reports(self) -> None:
+        heard = {"silence": {BOB: 1.0, ANA: LOST_AFTER}}
+
+        room.given(started()).when(lose, by=SYSTEM, after=LOST_AFTER, ambient=heard).then(LOST)
+
+    def test_not_while_the_owner_reports(self) -> None:
+        heard = {"silence": {ANA: LOST_AFTER - 0.1}}
+
+        room.given(started()).when(lose, by=SYSTEM, after=900, ambient=heard).then()
+
+    def test_not_before_a_minute_is_over(self) -> None:
+        room.given(started()).when(lose, by=SYSTEM, after=LOST_AFTER - 0.1).then()
+
+    def test_only_the_session_that_was_meant(self) -> None:
+        again = room.given(started(), ended(), started(session=2))
+
+        again.when(lose, by=SYSTEM, after=900).then()
+        room.given(started(), ended()).when(lose, by=SYSTEM, after=900).then()

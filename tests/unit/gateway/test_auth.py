@@ -12,10 +12,12 @@ import aiohttp
 import msgspec
 import pytest
 import pytest_asyncio
+from joserfc import jwt
+from joserfc.jwk import OctKey
 from tests.simulators.issuer import IssuerSimulator, issuer
 
 from events.messages import Rejected
-from gateway.auth import Auth, Guests
+from gateway.auth import Auth, Guests, operator_token
 from gateway.identity import Claims, Ids
 from gateway.issuers import Issuer
 from gateway.keys import fetcher
@@ -64,10 +66,8 @@ def configured(simulator: IssuerSimulator, **fields: Any) -> Issuer:
     return msgspec.convert({"issuer": simulator.url, "audience": "matinee", **fields}, Issuer)
 
 
-def auth(
-    session: aiohttp.ClientSession, clocks: Clocks, *issuers: Issuer, guest_secret: bytes | None = GUEST_SECRET
-) -> Auth:
-    return Auth(issuers, guest_secret, ids(), fetcher(session), clocks.now, clocks.local)
+def auth(session: aiohttp.ClientSession, clocks: Clocks, *issuers: Issuer, guests: bool = True) -> Auth:
+    return Auth(issuers, GUEST_SECRET, ids(), fetcher(session), clocks.now, clocks.local, guests=guests)
 
 
 async def reason(checking: Auth, token: str) -> str:
@@ -420,7 +420,47 @@ async def test_guests(fetching: aiohttp.ClientSession, clocks: Clocks) -> None:
 
 async def test_guests_can_be_switched_off(fetching: aiohttp.ClientSession, clocks: Clocks) -> None:
     token, _ = Guests(GUEST_SECRET, 30, ids(), clocks.now).admit("Ada")
-    assert await reason(auth(fetching, clocks, guest_secret=None), token) == "guests-off"
+    assert await reason(auth(fetching, clocks, guests=False), token) == "guests-off"
+
+
+# Those whom the operator gives a token.
+
+
+async def test_an_operators_token_has_roles_and_is_always_the_same_person(
+    fetching: aiohttp.ClientSession, clocks: Clocks
+) -> None:
+    checking = auth(fetching, clocks, guests=False)
+    now = clocks.now()
+    found, kept = await checking.examine(operator_token(GUEST_SECRET, "Mo", ["moderator"], now, 3600))
+    again = await checking.identify(operator_token(GUEST_SECRET, "Mo", [], now, 7200))
+
+    assert (found.name, found.roles, found.expires, kept) == ("Mo", ("moderator",), int(now + 3600), None)
+    assert (again.uid, again.roles) == (found.uid, ())
+    assert found.uid == ids().uid("matinee:operator", "Mo")
+    other = operator_token(b"x" * 32, "Mo", ["moderator"], now, 3600)
+    assert await reason(checking, other) == "signature"
+    clocks.ahead += 3601
+    assert await reason(checking, operator_token(GUEST_SECRET, "Mo", ["moderator"], now, 3600)) == "token-expired"
+
+
+async def test_guests_never_have_roles(fetching: aiohttp.ClientSession, clocks: Clocks) -> None:
+    now = int(clocks.now())
+    claims = {"iss": "matinee:guest", "aud": "matinee:guest", "sub": "x", "exp": now + 60, "roles": ["moderator"]}
+    token = jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(GUEST_SECRET))
+    assert (await auth(fetching, clocks).identify(token)).roles == ()
+    mixed = jwt.encode({"alg": "HS256"}, {**claims, "iss": "matinee:operator"}, OctKey.import_key(GUEST_SECRET))
+    assert await reason(auth(fetching, clocks), mixed) == "audience"
+
+
+async def test_nobody_can_make_a_moderator_through_an_issuer(
+    idp: IssuerSimulator, fetching: aiohttp.ClientSession, clocks: Clocks
+) -> None:
+    checking = auth(fetching, clocks, configured(idp))
+    own = "matinee:operator"
+    assert await reason(checking, idp.mint(iss=own, aud=own, roles=["moderator"])) == "algorithm"
+    assert await reason(checking, idp.mint_symmetric(b"x" * 32, iss=own)) == "signature"
+    with pytest.raises(msgspec.ValidationError, match="gateway's own"):
+        msgspec.convert({"issuer": own, "audience": "matinee"}, Issuer)
 
 
 async def test_nobody_can_make_a_guest_through_an_issuer(

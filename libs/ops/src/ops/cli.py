@@ -10,6 +10,7 @@ from ops.commands.erase import erase, erasures, scrub
 from ops.commands.provision import provision
 from ops.commands.replay import replay
 from ops.commands.status import status
+from ops.commands.token import token
 from ops.commands.up import up
 from ops.commands.verify import verify
 from ops.problem import Problem
@@ -24,6 +25,7 @@ app.command()(verify)
 app.command()(erase)
 app.command()(erasures)
 app.command()(scrub)
+app.command()(token)
 
 
 def main() -> None:

@@ -56,6 +56,26 @@ def running_over(folder: Path) -> Running:
     return running
 
 
+def running_or_elsewhere(folder: Path) -> Running | None:
+    """What runs over *folder*; None in a cluster, where the environment says the rest."""
+    try:
+        return running_over(folder.absolute())
+    except NotRunning:
+        if "NATS_URL" not in os.environ:
+            raise
+        return None
+
+
+def setting_of(running: Running | None, name: str) -> str:
+    """The operator's own address of a server, or one of the gateway's secrets."""
+    if running is None:
+        if not os.environ.get(name):
+            raise Problem(f"{name} is not set")
+        return os.environ[name]
+    servers = {"NATS_URL": running.nats_url, "DATABASE_URL": running.database_url}
+    return servers.get(name) or running.process("gateway").environment[name]
+
+
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

@@ -1,9 +1,9 @@
-"""Who is asking: tokens of guests and of the issuers in the settings, checked one rule after the other."""
+"""Who is asking: tokens of guests, of operators and of the issuers in the settings, checked rule by rule."""
 
 import base64
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,10 +15,10 @@ from msgspec import Struct
 from events.messages import Rejected
 from gateway import limits
 from gateway.identity import Claims, Identity, Ids
-from gateway.issuers import GUESTS, Issuer, Path, Texts, path_of, texts
+from gateway.issuers import GUESTS, OPERATORS, Issuer, Path, Texts, path_of, texts
 from gateway.keys import Fetch, Keys
 
-GUEST_ALGORITHM = "HS256"
+OWN_ALGORITHM = "HS256"
 LONGEST_LIFE = 366 * 86400.0
 """A token that says it lives longer is believed this far."""
 SUBJECT_CHARS = 512
@@ -54,8 +54,15 @@ class Guests:
         now = int(self._now())
         expires = now + int(self._seconds)
         claims = {"iss": GUESTS, "aud": GUESTS, "sub": subject, "name": name, "iat": now, "exp": expires}
-        token = jwt.encode({"alg": GUEST_ALGORITHM}, claims, self._key)
+        token = jwt.encode({"alg": OWN_ALGORITHM}, claims, self._key)
         return token, Identity(self._ids.uid(GUESTS, subject), expires, name)
+
+
+def operator_token(secret: bytes, subject: str, roles: Sequence[str], now: float, seconds: float) -> str:
+    """A token with roles, for whoever holds the installation's secret; the same subject is the same person."""
+    claims = {"iss": OPERATORS, "aud": OPERATORS, "sub": subject, "name": subject, "roles": list(roles)}
+    times = {"iat": int(now), "exp": int(now + seconds)}
+    return jwt.encode({"alg": OWN_ALGORITHM}, claims | times, OctKey.import_key(secret))
 
 
 class Auth:
@@ -64,16 +71,20 @@ class Auth:
     def __init__(
         self,
         issuers: Iterable[Issuer],
-        guest_secret: bytes | None,
+        own_secret: bytes,
         ids: Ids,
         fetch: Fetch,
         now: Callable[[], float],
         local: Callable[[], float],
+        *,
+        guests: bool = True,
     ) -> None:
-        """*guest_secret* is None when guests are not admitted; *local* times the caches of keys."""
+        """*own_secret* signs what this installation gives out itself; *local* times the caches of keys; *guests*:
+        whether they are admitted."""
         self._ids = ids
         self._now = now
-        self._guest = OctKey.import_key(guest_secret) if guest_secret is not None else None
+        self._own = OctKey.import_key(own_secret)
+        self._guests = guests
         self._issuers = {issuer.issuer: (issuer, Keys(issuer, fetch, local)) for issuer in issuers}
 
     @property
@@ -86,11 +97,12 @@ class Auth:
         return (await self.examine(token))[0]
 
     async def examine(self, token: str) -> tuple[Identity, Claims | None]:
-        """Who the token's bearer is, and what else it says of them; None of guests, of whom nothing is kept."""
+        """Who the token's bearer is, and what else it says of them; None of guests and operators, of
+        whom nothing is kept."""
         header, claims = _unverified(token)
         name = claims.get("iss")
-        if name == GUESTS:
-            return self._guest_identity(token, header), None
+        if name in (GUESTS, OPERATORS):
+            return self._own_identity(token, header, str(name)), None
         if not isinstance(name, str) or name not in self._issuers:
             raise _bad("issuer")
         issuer, keys = self._issuers[name]
@@ -107,16 +119,19 @@ class Auth:
         )
         return identity, Claims(_picture(_claim(verified, issuer.picture)), _email(_claim(verified, issuer.email)))
 
-    def _guest_identity(self, token: str, header: _Header) -> Identity:
-        if self._guest is None:
+    def _own_identity(self, token: str, header: _Header, issuer: str) -> Identity:
+        """Of a guest, or of whom the operator has given a token; guests never have roles."""
+        if issuer == GUESTS and not self._guests:
             raise Rejected("guests-off")
-        if header.alg != GUEST_ALGORITHM:
+        if header.alg != OWN_ALGORITHM:
             raise _bad("algorithm")
-        claims = _verify(token, self._guest, GUEST_ALGORITHM)
-        if claims.get("aud") != GUESTS:
+        claims = _verify(token, self._own, OWN_ALGORITHM)
+        if (claims.get("iss"), claims.get("aud")) != (issuer, issuer):
             raise _bad("audience")
         expires = _times(claims, self._now(), 0.0)
-        return Identity(self._ids.uid(GUESTS, _subject(claims, None)), expires, display_name(claims.get("name")))
+        roles = tuple(map(str, claims.get("roles", ()))) if issuer == OPERATORS else ()
+        uid = self._ids.uid(issuer, _subject(claims, None))
+        return Identity(uid, expires, display_name(claims.get("name")), roles)
 
 
 def display_name(value: Any) -> str:

@@ -16,6 +16,8 @@ Path = str | tuple[str, ...]
 
 UUID = r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
 GUESTS = "matinee:guest"
+OPERATORS = "matinee:operator"
+"""Of tokens that `matinee token` signs, in the operator's hands."""
 SHORTEST_SECRET = 32
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -89,8 +91,8 @@ class Issuer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """For HS algorithms alone; 32 bytes at least."""
 
     def __post_init__(self) -> None:
-        if self.issuer == GUESTS:
-            raise ValueError(f"{GUESTS} is the gateway's own")
+        if self.issuer in (GUESTS, OPERATORS):
+            raise ValueError(f"{self.issuer} is the gateway's own")
         self._check_keys()
         if not (self.audiences or self.authorized_parties or self.any_audience):
             raise ValueError("give audience or authorized_parties, or say any_audience")

@@ -140,8 +140,7 @@ async def gateway(config: Settings) -> AsyncIterator[Running]:
 
 def _auth(config: Settings, ids: Ids, clock: Clock, fetch: Fetch) -> Auth:
     try:
-        guest_secret = config.guest_secret if config.guests else None
-        return Auth(config.issuers, guest_secret, ids, fetch, clock.now, time.monotonic)
+        return Auth(config.issuers, config.guest_secret, ids, fetch, clock.now, time.monotonic, guests=config.guests)
     except ValueError as error:
         raise BadSettings(f"settings: MATINEE_ISSUERS: {error}") from None
 

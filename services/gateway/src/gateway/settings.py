@@ -21,7 +21,7 @@ class Settings(Common, frozen=True, kw_only=True):
     uid_secret: Secret = field(name="MATINEE_UID_SECRET")
     """Makes people's ids; with another one everybody is somebody else."""
     guest_secret: Secret = field(name="MATINEE_GUEST_SECRET")
-    """Signs guest tokens."""
+    """Signs guest tokens, and those of `matinee token`."""
     guests: bool = field(name="MATINEE_GUESTS", default=True)
     """Whether guests are admitted."""
     guest_days: Positive = field(name="MATINEE_GUEST_DAYS", default=30)

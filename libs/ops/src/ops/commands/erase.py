@@ -4,7 +4,6 @@ import asyncio
 import base64
 import contextlib
 import importlib
-import os
 import re
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -27,7 +26,7 @@ from ops.commands.options import Data
 from ops.commands.replay import AsJson
 from ops.house import OPERATOR
 from ops.problem import Problem
-from ops.running import NotRunning, Running, running_over
+from ops.running import Running, running_or_elsewhere, setting_of
 from ops.scrub import scrub as scrub_files
 
 LOOK_SECONDS = 0.2
@@ -61,26 +60,26 @@ def erase(
     if file is not None and (uid or issuer or subject):
         raise Problem("say whom: either --from alone, or one person")
     kept = None if file is None else read(file)
-    running = _running(data)
-    url = _setting(running, "NATS_URL")
+    running = running_or_elsewhere(data)
+    url = setting_of(running, "NATS_URL")
     if kept is None:
         certificates = uvloop.run(_erase(url, [_whom(uid, issuer, subject, running)]))
     else:
         certificates = uvloop.run(_erase_again(url, kept))
     if scrub:
-        asyncio.run(scrub_files(_setting(running, "DATABASE_URL")))
+        asyncio.run(scrub_files(setting_of(running, "DATABASE_URL")))
     _tell(certificates, None if kept is None else len(kept), as_json)
 
 
 def scrub(data: Data = Path(".matinee")) -> None:
     """Write PostgreSQL's files anew, so that nothing of deleted rows is left in them; tables are locked meanwhile."""
-    tables = asyncio.run(scrub_files(_setting(_running(data), "DATABASE_URL")))
+    tables = asyncio.run(scrub_files(setting_of(running_or_elsewhere(data), "DATABASE_URL")))
     print(f"{tables} tables and the write-ahead log are written anew")
 
 
 def erasures(data: Data = Path(".matinee")) -> None:
     """Print the certificates of all who were erased, and who is being erased, one line of JSON each."""
-    for view in uvloop.run(_erasures(_setting(_running(data), "NATS_URL"))):
+    for view in uvloop.run(_erasures(setting_of(running_or_elsewhere(data), "NATS_URL"))):
         print(msgspec.json.encode(view).decode())
 
 
@@ -159,31 +158,10 @@ def _whom(uid: str | None, issuer: str | None, subject: str | None, running: Run
         return uid
     if uid is not None or not issuer or not subject:
         raise Problem("say whom: --uid, or --issuer and --subject together, or --from")
-    secret = base64.b64decode(_setting(running, "MATINEE_UID_SECRET"))
+    secret = base64.b64decode(setting_of(running, "MATINEE_UID_SECRET"))
     ids = importlib.import_module("gateway.identity").Ids(secret, secrets.token_bytes)
     found: str = ids.uid(issuer, subject)
     return found
-
-
-def _running(data: Path) -> Running | None:
-    """What runs over *data*; None in a cluster, where the environment says the rest."""
-    try:
-        return running_over(data.absolute())
-    except NotRunning:
-        if "NATS_URL" not in os.environ:
-            raise
-        return None
-
-
-def _setting(running: Running | None, name: str) -> str:
-    """The operator's own."""
-    if running is None:
-        if not os.environ.get(name):
-            raise Problem(f"{name} is not set")
-        return os.environ[name]
-    if name == "MATINEE_UID_SECRET":
-        return running.process("gateway").environment[name]
-    return running.nats_url if name == "NATS_URL" else running.database_url
 
 
 def _tell(certificates: Sequence[ErasureView], wanted: int | None, as_json: bool) -> None:

@@ -22,6 +22,12 @@ UNLIMITED = {
     "MATINEE_KEY_TRIES_PER_PARTY": "0",
     "MATINEE_IMPORTS_PER_HOUR": "0",
     "MATINEE_ADDONS_PER_HOUR": "0",
+    "MATINEE_COMMENTS_PER_MINUTE": "0",
+    "MATINEE_EDITS_PER_MINUTE": "0",
+    "MATINEE_REACTIONS_PER_MINUTE": "0",
+    "MATINEE_CHAT_PER_SECOND": "0",
+    "MATINEE_REPORTS_PER_HOUR": "0",
+    "MATINEE_LIVES_PER_HOUR": "0",
     "MATINEE_COMMANDS_PER_SECOND": "0",
 }
 """Tests command as fast as they can, as few people and from one address; those about limits set their own."""

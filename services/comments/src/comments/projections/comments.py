@@ -1,4 +1,4 @@
-"""Comments, and all that is counted of those that others see: per comment, thread, author, day and part of the video."""
+"""Comments, and all that is counted of those that others see: by thread, author, day and part of the video."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -105,9 +105,10 @@ SAVE_AUTHORS = """
 
 COUNT_THREADS = """
     update thread
-       set comments = comments + new.comments, people = people + new.people, replies = replies + new.replies,
-           timed = timed + new.timed, reactions = reactions + new.reactions,
-           latest_at = greatest(latest_at, new.latest_at)
+       set comments = thread.comments + new.comments, people = thread.people + new.people,
+           replies = thread.replies + new.replies,
+           timed = thread.timed + new.timed, reactions = thread.reactions + new.reactions,
+           latest_at = greatest(thread.latest_at, new.latest_at)
       from unnest($1::text[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $7::timestamptz[])
            as new (thread_id, comments, people, replies, timed, reactions, latest_at)
      where thread.thread_id = new.thread_id
@@ -441,7 +442,7 @@ async def _find_words(db: Db, talk: Discussion) -> None:
         if was is not None:
             lost.append(row.position)
         if now is not None:
-            found.append((row.position, *named, row.party_id, now, row.language))
+            found.append(search.Said(row.position, *named, row.party_id, now, row.language))
     await search.remove(db, lost)
     await search.add(db, found)
 

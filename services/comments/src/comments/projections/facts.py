@@ -14,11 +14,6 @@ class Fact(NamedTuple):
     """Among the events of its commit."""
     event: Any
 
-    @property
-    def nth(self) -> int:
-        """Among the events of its commit."""
-        return next(nth for nth, event in enumerate(self.commit.events) if event is self.event)
-
 
 def facts_of(commits: Sequence[Commit], kinds: Container[type]) -> list[Fact]:
     """The facts of these *kinds*, in order."""

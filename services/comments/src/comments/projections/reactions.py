@@ -45,14 +45,14 @@ DROP_EMOJI = """
 """
 
 COUNT_COMMENTS = """
-    update comment set reactions = reactions + new.reactions
+    update comment set reactions = comment.reactions + new.reactions
       from unnest($1::text[], $2::text[], $3::int[]) as new (thread_id, comment_id, reactions)
      where comment.thread_id = new.thread_id and comment.comment_id = new.comment_id
     returning comment.thread_id, comment.comment_id, uid, visible, new.reactions as change
 """
 
 COUNT_THREADS = """
-    update thread set reactions = reactions + new.reactions
+    update thread set reactions = thread.reactions + new.reactions
       from unnest($1::text[], $2::int[]) as new (thread_id, reactions)
      where thread.thread_id = new.thread_id
 """

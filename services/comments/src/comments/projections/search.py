@@ -5,7 +5,9 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
+from comments.projections.facts import columns
 from events.projection import Db
 
 LONGEST = 100
@@ -36,6 +38,17 @@ ADD = """
 """
 
 REMOVE = "delete from said where position = any($1::bigint[])"
+
+
+class Said(NamedTuple):
+    """A comment, by the commit that posted it, and what it says now."""
+
+    position: int
+    thread_id: str
+    comment_id: str
+    party_id: str | None
+    text: str
+    language: str | None
 
 
 class _Folded(dict[int, str]):
@@ -89,29 +102,21 @@ def thread_word(thread_id: str) -> str:
     return f"'@{escaped}'"
 
 
-async def add(db: Db, rows: Iterable[tuple[int, str, str, str | None, str, str | None]]) -> None:
-    """Of comments that are visible now: position, thread, comment, party, text and language."""
-    found = [[], [], [], [], [], [], []]  # type: list[list[object]]
-    for position, thread_id, comment_id, party_id, text, language in rows:
-        config = CONFIGS.get(language or "", "")
-        row = (
-            position,
-            thread_id,
-            comment_id,
-            party_id,
-            vector(text, thread_id),
-            config,
-            plain(text) if config else "",
-        )
-        for column, value in zip(found, row, strict=True):
-            column.append(value)
-    if found[0]:
-        await db.execute(ADD, *found)
+async def add(db: Db, said: Iterable[Said]) -> None:
+    """Have the words of comments found, which can be seen now."""
+    if rows := [_row(one) for one in said]:
+        await db.execute(ADD, *columns(rows))
 
 
 async def remove(db: Db, positions: Sequence[int]) -> None:
     if positions:
         await db.execute(REMOVE, positions)
+
+
+def _row(one: Said) -> tuple[Any, ...]:
+    *where, text, language = one
+    config = CONFIGS.get(language or "", "")
+    return (*where, vector(text, one.thread_id), config, plain(text) if config else "")
 
 
 def _parts(word: str) -> Iterator[str]:

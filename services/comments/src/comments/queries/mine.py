@@ -1,0 +1,91 @@
+"""What is one person's own in a thread, and what their comments said before."""
+
+from collections import defaultdict
+
+from comments.queries.rights import PAGE_BYTES, fitting, is_muted, moderates, readable
+from comments.queries.views import COLUMNS, reactions_to, view_of
+from events.contracts.comments import (
+    SITE,
+    UNREAD,
+    Edits,
+    EditView,
+    MyComment,
+    MyThread,
+    ShowEdits,
+    ShowMine,
+    room_of,
+)
+from events.messages import Context, Rejected
+from events.projection import Db
+
+MOST_REACTIONS = 500
+MOST_COMMENTS = 100
+MOST_EDITS = 50
+
+REACTIONS = """
+    select comment_id, emoji from reaction where uid = $1 and thread_id = $2
+     order by position desc, comment_id, emoji limit $3
+"""
+
+VEILED = f"""
+    select {COLUMNS} from comment
+     where uid = $1 and thread_id = $2 and veil <> '' and gone is null
+     order by posted_at desc, comment_id desc limit $3
+"""
+
+UNREAD_OF = """
+    select mark.upto, unread.comments
+      from (select max(upto) as upto from mark where uid = $1 and about = $2) as mark, lateral (
+        select count(*) as comments from (
+            select from comment
+             where thread_id = $2 and visible and uid <> $1 and posted_at > coalesce(mark.upto, '-infinity')
+             limit $3) as some) as unread
+"""
+
+WRITTEN = "select uid, veil, gone from comment where thread_id = $1 and comment_id = $2"
+EDITS = """
+    select text, spoiler, until from edit where thread_id = $1 and comment_id = $2 order by position desc limit $3
+"""
+
+
+async def mine(db: Db, query: ShowMine, context: Context) -> MyThread:
+    uid, id = context.actor, query.thread_id
+    room = room_of(id)
+    await readable(db, room, context)
+    reactions: defaultdict[str, list[str]] = defaultdict(list)
+    for row in await db.fetch(REACTIONS, uid, id, MOST_REACTIONS):
+        reactions[row["comment_id"]].append(row["emoji"])
+    rows = await db.fetch(VEILED, uid, id, MOST_COMMENTS)
+    on = await reactions_to(db, rows)
+    veiled = [
+        MyComment(
+            comment=view_of(row, on.get((id, row["comment_id"]), []), mine=True),
+            held=row["veil"] == "held",
+            hidden=row["veil"] == "moderated",
+        )
+        for row in rows
+    ]
+    reading = await db.fetchrow(UNREAD_OF, uid, id, UNREAD)
+    return MyThread(
+        reactions=reactions,
+        comments=fitting(veiled, PAGE_BYTES),
+        read_until=reading["upto"],
+        unread=reading["comments"],
+        may_moderate=await moderates(db, room or SITE, context),
+        muted=await is_muted(db, room, context),
+    )
+
+
+async def edits(db: Db, query: ShowEdits, context: Context) -> Edits:
+    """Of a comment that the asker sees: for others than moderators there is none that is veiled."""
+    id, room = query.thread_id, room_of(query.thread_id)
+    await readable(db, room, context)
+    row = await db.fetchrow(WRITTEN, id, query.comment_id)
+    moderator = await moderates(db, room or SITE, context)
+    own = row is not None and row["uid"] == context.actor
+    if row is None or row["gone"] is not None or (row["veil"] and not own and not moderator):
+        raise Rejected("no-such-comment")
+    if not own and not moderator:
+        raise Rejected("not-yours")
+    found = await db.fetch(EDITS, id, query.comment_id, MOST_EDITS)
+    return Edits(fitting([EditView(**one) for one in found], PAGE_BYTES))

@@ -9,8 +9,9 @@ from comments.decider import deciders
 from comments.erasing import ERASING
 from comments.limits import Limits, charging
 from comments.projections import PASSING, PROJECTIONS
-from comments.queries import QUERIES
-from comments.queries.following import GRANTS
+from comments.queries import queries
+from comments.queries.following import grants
+from comments.retention import Retention
 from comments.rights import preparing
 from comments.rules import Rules
 from comments.settings import CommentsSettings
@@ -19,7 +20,7 @@ from events.service import Service, run
 from events.settings import load
 
 
-def service(rules: Rules, limits: Limits) -> Service:
+def service(rules: Rules, limits: Limits, retention: Retention) -> Service:
     """As an installation has set it up."""
     rule_books = deciders(rules)
     return Service(
@@ -28,8 +29,8 @@ def service(rules: Rules, limits: Limits) -> Service:
         deciders=rule_books,
         projections=PROJECTIONS,
         passing=PASSING,
-        queries=QUERIES,
-        grants=GRANTS,
+        queries=queries(retention),
+        grants=grants(retention),
         schema=Path(__file__).with_name("schema.sql"),
         observer=Ambient,
         charges=charging(limits),
@@ -39,10 +40,10 @@ def service(rules: Rules, limits: Limits) -> Service:
     )
 
 
-SERVICE = service(Rules(), Limits())
+SERVICE = service(Rules(), Limits(), Retention())
 """For whoever reads its log and read models."""
 
 
 def main() -> None:
     settings = load(CommentsSettings)
-    run(service(settings.rules(), settings.limits()), settings)
+    run(service(settings.rules(), settings.limits(), settings.retention()), settings)

@@ -5,6 +5,8 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from comments.limits import Limits
+from comments.projections.rooms import KEPT
+from comments.retention import Retention
 from comments.rules import Rules
 from events.contracts.comments import Links
 from events.settings import ServiceSettings
@@ -13,6 +15,7 @@ Count = Annotated[int, Meta(ge=0)]
 
 LIMITS = Limits()
 RULES = Rules()
+RETENTION = Retention()
 
 
 class CommentsSettings(ServiceSettings, frozen=True, kw_only=True):
@@ -26,6 +29,10 @@ class CommentsSettings(ServiceSettings, frozen=True, kw_only=True):
     """`allow`, `hold` until a moderator has looked, or `refuse`."""
     broadcasters: str = field(name="MATINEE_BROADCASTERS", default=RULES.broadcasters)
     """The role, in a token, of those who may begin live events; anybody may if it is empty."""
+    chat_lines: Annotated[int, Meta(ge=1, le=KEPT)] = field(name="MATINEE_CHAT_LINES", default=RETENTION.lines)
+    """Lines of each chat that can be read, the newest; 5,000 at most."""
+    chat_days: Annotated[float, Meta(ge=0)] = field(name="MATINEE_CHAT_DAYS", default=RETENTION.days)
+    """How long they can be read; 0 for no limit."""
     comments_per_minute: Count = field(name="MATINEE_COMMENTS_PER_MINUTE", default=LIMITS.comments_per_minute)
     """Comments that one person may post; 0 for no limit, here and below."""
     edits_per_minute: Count = field(name="MATINEE_EDITS_PER_MINUTE", default=LIMITS.edits_per_minute)
@@ -48,6 +55,9 @@ class CommentsSettings(ServiceSettings, frozen=True, kw_only=True):
             reports_per_hour=self.reports_per_hour,
             lives_per_hour=self.lives_per_hour,
         )
+
+    def retention(self) -> Retention:
+        return Retention(lines=self.chat_lines, days=self.chat_days)
 
     def rules(self) -> Rules:
         return Rules(

@@ -14,6 +14,8 @@ from prometheus_client.metrics import MetricWrapperBase
 from tests.docs import pages
 from typer.core import TyperGroup, TyperOption
 
+from comments import limits as comments_limited
+from comments import settings as comments_settings
 from events import (
     ambient,
     group,
@@ -31,6 +33,7 @@ from events import (
     vault,
 )
 from events.contracts import CONTRACTS
+from events.contracts import comments as comments_contract
 from events.contracts import library as library_contract
 from events.contracts import party as party_contract
 from events.messages import Event, tag_of
@@ -114,7 +117,8 @@ def service_limits() -> Iterator[Row]:
         "an older key is decided anew",
     )
     yield "Followers of one channel whose rights are read together", f"{together.MOST}", "the others are next"
-    yield "Commits handed to who resumes", f"{serving.MISSED:,}", "`recovered: false`: start from `state`"
+    missed = f"{serving.MISSED:,}, {_size(serving.MISSED_BYTES)}; less beside a large state"
+    yield "Commits handed to who resumes", missed, "`recovered: false`: start from `state`"
     yield "Wait of a query for `after`", f"{readmodel.WAIT_SECONDS:.0f} s", "`position-not-reached`"
     yield "Time for one query's SQL", f"{readmodel.QUERY_SECONDS:.0f} s", "`unavailable`"
     yield "Database connections for queries per replica", f"{readmodel.POOL}", "the others wait their turn"
@@ -127,6 +131,7 @@ def service_limits() -> Iterator[Row]:
     yield "Wait for the database to count a command", f"{quotas.ANSWER_SECONDS:.0f} s", uncounted
     yield from party_limits()
     yield from library_limits()
+    yield from comments_limits()
 
 
 def party_limits() -> Iterator[Row]:
@@ -280,6 +285,41 @@ def library_imports() -> Iterator[Row]:
     yield "Entries that were skipped, in a report", "1,000", "`reasons` counts them all"
 
 
+def comments_limits() -> Iterator[Row]:
+    """What people may say, and how much of it is kept."""
+    yield from comments_quotas()
+    said = f"{comments_contract.LONGEST_TEXT:,}, {comments_contract.LONGEST_LINE} characters"
+    yield "Text of a comment, line of a chat", said, INVALID
+    yield "People mentioned in one of them", f"{comments_contract.MENTIONED}", INVALID
+    yield "Replies under replies", f"{comments_contract.DEEPEST:,}", "`too-deep`"
+    yield "Emoji of one person on one comment", f"{comments_contract.EMOJI_EACH}", "`too-many-reactions`"
+    yield "Comments pinned in a thread", f"{comments_contract.PINNED}", "`too-many-pins`"
+    recent = "an older one can be taken back, hidden, reported or answered no more: `no-such-line`"
+    yield "Lines of a room that its rules know", f"the newest {comments_contract.RECENT_LINES}", recent
+    authors = "who spoke longest ago is forgotten first"
+    yield "People whose last line a room's slow mode knows", f"{comments_contract.AUTHORS:,}", authors
+    yield "Words that a room does not want", f"{comments_contract.WORDS}", INVALID
+    yield "Moderators of a live event", f"{comments_contract.APPOINTED}", "`too-many-moderators`"
+    yield "Silence of a live event's owner", f"{comments_contract.LOST_AFTER:.0f} s", "it ends: `lost`"
+    told = "the others see it with the next look at their list"
+    yield "People told at once that a thread of theirs goes on", f"the last {comments_contract.TOLD} who spoke", told
+    yield "Unread comments that are counted", f"{comments_contract.UNREAD}", "so many or more"
+
+
+def comments_quotas() -> Iterator[Row]:
+    most, told = comments_settings.LIMITS, "429 `rate-limited` with `retry_after`"
+    minute, hour, burst = comments_limited.MINUTE, comments_limited.HOUR, comments_limited.BURST
+    for what, limit, seconds, variable in (
+        ("Comments that one person posts", most.comments_per_minute, minute, "COMMENTS_PER_MINUTE"),
+        ("Comments that one person changes", most.edits_per_minute, minute, "EDITS_PER_MINUTE"),
+        ("Emoji that one person puts or takes off", most.reactions_per_minute, minute, "REACTIONS_PER_MINUTE"),
+        ("Lines that one person says", burst * most.chat_per_second, burst, "CHAT_PER_SECOND"),
+        ("Comments and lines that one person reports", most.reports_per_hour, hour, "REPORTS_PER_HOUR"),
+        ("Sessions of live events that one person begins", most.lives_per_hour, hour, "LIVES_PER_HOUR"),
+    ):
+        yield what, f"{limit} at once, then one every {seconds // limit} s", f"{told} (`MATINEE_{variable}`)"
+
+
 def _longest(kind: type, field: str) -> int:
     """How many items a contract lets a field have."""
     return int(msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"][field]["maxItems"])
@@ -431,9 +471,10 @@ def functions_table() -> str:
 def _public_events(contract: ModuleType) -> Iterator[Row]:
     events: tuple[type[Event], ...] = contract.EVENTS
     for event in events:
-        if event.public and contract.CHANNEL is not None:
+        if event.public:
+            kinds = [each.kind for each in contract.CHANNELS if not event.channels or each.kind in event.channels]
             fields = ", ".join(f"`{field}`" for field in event.public)
-            yield f"`{contract.CHANNEL.kind}`", f"`{tag_of(event)}`", fields, _first(event.__doc__)
+            yield ", ".join(f"`{kind}`" for kind in kinds), f"`{tag_of(event)}`", fields, _first(event.__doc__)
 
 
 def events_table() -> str:
@@ -461,6 +502,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "service-settings": lambda: settings_table(settings.ServiceSettings, beyond=settings.Common),
     "parties-settings": lambda: settings_table(party_settings.PartiesSettings, beyond=settings.ServiceSettings),
     "library-settings": lambda: settings_table(library_settings.LibrarySettings, beyond=settings.ServiceSettings),
+    "comments-settings": lambda: settings_table(comments_settings.CommentsSettings, beyond=settings.ServiceSettings),
     "gateway-settings": lambda: settings_table(Settings, beyond=settings.Common),
     "issuers": issuers_table,
     "commands": commands_table,

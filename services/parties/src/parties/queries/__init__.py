@@ -10,7 +10,7 @@ from parties.queries.following import grant
 from parties.queries.history import timeline
 from parties.queries.lists import list_parties, mine
 from parties.queries.quality import overall_statistics, statistics
-from parties.queries.rights import rights
+from parties.queries.rights import rights_of
 from parties.queries.room import bans, members, queue, state
 
 __all__ = ["QUERIES", "grant"]
@@ -20,7 +20,7 @@ QUERIES: Mapping[type[Query], Answering] = {
     party.Members: members,
     party.Queue: queue,
     party.Bans: bans,
-    party.ShowRights: rights,
+    party.ShowRights: rights_of,
     party.ShowTimeline: timeline,
     party.ShowStatistics: statistics,
     party.ShowOverallStatistics: overall_statistics,

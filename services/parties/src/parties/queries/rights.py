@@ -30,7 +30,7 @@ PARTY = f"""
 """
 
 
-async def rights(db: Db, query: ShowRights, context: Context) -> Rights:
+async def rights_of(db: Db, query: ShowRights, context: Context) -> Rights:
     row = await readable(db, query.party_id, context, RIGHTS)
     may = [action for action in get_args(Action) if allows(row, action)]
     return Rights(role=row["role"], may=may, closed=row["closed_at"] is not None, host=row["host"])

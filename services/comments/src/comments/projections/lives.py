@@ -13,6 +13,7 @@ from events.contracts.comments import (
     LiveSampled,
     LiveStarted,
     ModeratorAppointed,
+    audience_topic,
     room_topic,
     standing_topic,
 )
@@ -113,7 +114,7 @@ async def apply_to_audience(db: Db, commits: Sequence[Commit]) -> set[str]:
             newest[event.live_id] = row
     if newest:
         await db.execute(SAVE_AUDIENCES, *columns(newest.values()))
-    return {topic for live_id in newest for topic in _topics(live_id)}
+    return {LIVES_TOPIC, *map(audience_topic, newest)}
 
 
 def _topics(live_id: str) -> tuple[str, str]:

@@ -25,6 +25,7 @@ from events.contracts.comments.words import (
     Title,
     Veil,
     Why,
+    audience_topic,
     mine_topic,
     party_in,
     room_key,
@@ -536,7 +537,7 @@ class ShowLive(Query, frozen=True, kw_only=True):
     live_id: LiveId
 
     def topics(self, uid: str) -> tuple[str, ...]:
-        return (f"{LIVE.kind}:{self.live_id}",)
+        return (f"{LIVE.kind}:{self.live_id}", audience_topic(self.live_id))
 
     def access(self, uid: str) -> tuple[str, ...]:
         return (standing_topic(uid),)

@@ -165,6 +165,11 @@ def room_topic(room: str) -> str:
     return f"{CHAT.kind if kind == 'party' else LIVE.kind}:{id}"
 
 
+def audience_topic(live_id: str) -> str:
+    """Touched by each sample of a live event: not its channel's name, which tells of commits alone."""
+    return f"live-audience:{live_id}"
+
+
 def moderation_topic(where: str) -> str:
     """Touched by what moderators see: reports, hidden things, who is muted or banned."""
     return f"moderation:{where}"

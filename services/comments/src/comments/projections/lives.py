@@ -112,8 +112,9 @@ async def apply_to_audience(db: Db, commits: Sequence[Commit]) -> set[str]:
         if had is None or event.at >= had[4]:
             row = event.live_id, event.session, event.viewers, event.most, event.at, fact.commit.sequence
             newest[event.live_id] = row
-    if newest:
-        await db.execute(SAVE_AUDIENCES, *columns(newest.values()))
+    if not newest:
+        return set()
+    await db.execute(SAVE_AUDIENCES, *columns(newest.values()))
     return {LIVES_TOPIC, *map(audience_topic, newest)}
 
 

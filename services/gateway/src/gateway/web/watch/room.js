@@ -8,7 +8,7 @@ export const SYSTEM = "system:parties";
 const RANKS = { member: 0, cohost: 1, host: 2 };
 const REMEMBERED = 64;
 const GATHERED = 60;
-const CHAT_CHARS = 500;
+const TOLD_CHARS = 500;
 
 /** How each event moves playback: from the anchor before and its data to the anchor after. */
 const MOVES = {
@@ -31,7 +31,7 @@ const same = (one, other) =>
 
 /**
  * Events (`on`): `party`, `members`, `queue`, `presence`, `sync` (these tell only that something changed), `media`,
- * `back` (one is a member anew), `anchor` (the anchor), `hold`, `event` (a frame), `chat` and `reaction` (uid, text), `over` (why, details),
+ * `back` (one is a member anew), `anchor` (the anchor), `hold`, `event` (a frame), `reaction` (uid, text), `over` (why, details),
  * `problem` (a `Refused`).
  */
 export class Room {
@@ -204,8 +204,8 @@ export class Room {
 
   /** Tell everybody here something that nobody keeps. */
   async tell(event, text) {
-    await this.#follow?.send(event, { text: text.slice(0, CHAT_CHARS) });
-    this.#emit(event, this.me, text.slice(0, CHAT_CHARS));
+    await this.#follow?.send(event, { text: text.slice(0, TOLD_CHARS) });
+    this.#emit(event, this.me, text.slice(0, TOLD_CHARS));
   }
 
   // Hearing.
@@ -314,9 +314,9 @@ export class Room {
 
   #heard({ event, from, data }) {
     if (event === "sync") return from === SYSTEM && this.#synced(data);
-    if (event !== "chat" && event !== "reaction") return undefined;
+    if (event !== "reaction") return undefined;
     if (typeof data?.text !== "string" || !data.text) return undefined;
-    return this.#emit(event, from, data.text.slice(0, CHAT_CHARS));
+    return this.#emit(event, from, data.text.slice(0, TOLD_CHARS));
   }
 
   #synced({ members = {}, in_sync, present, drift_p95 }) {

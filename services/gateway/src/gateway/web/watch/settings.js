@@ -16,16 +16,21 @@ const field = (words, input) => h("label", {}, words, input);
 const check = (name, words, checked) => h("label", { class: "check" }, h("input", { type: "checkbox", name, checked }), words);
 const number = (name, value, min, max, step = 1) => h("input", { type: "number", name, value: String(value), min, max, step, required: true });
 
-/** The settings in a dialog of their own. `note` tells what became of a wish. */
-export function openSettings(room, { note, left }) {
+/**
+ * The settings in a dialog of their own. `note` tells what became of a wish; `more(closed)` makes further parts, which end
+ * with the signal `closed`.
+ */
+export function openSettings(room, { note, left, more = () => [] }) {
   const isHost = room.may("host");
   const dialog = h("dialog", { class: "card settings", "aria-labelledby": "settings-title" });
   const close = () => dialog.close();
+  const closing = new AbortController();
   const parts = [
     h("div", { class: "row" }, h("h2", { id: "settings-title", class: "grow" }, "Settings"), h("button", { type: "button", class: "plain", on: { click: close } }, "Close")),
     isHost && form(room, note, close),
     isHost && room.party.private && keyPart(room, note),
     bans(room, dialog),
+    ...more(closing.signal),
     isHost && h("div", { class: "row" }, h("button", { type: "button", class: "plain grave", on: { click: async () => {
       if (!(await ask("Close the room for everybody?", { yes: "Close the room", danger: true }))) return;
       close();
@@ -34,7 +39,10 @@ export function openSettings(room, { note, left }) {
     } } }, "Close the room for everybody")),
   ];
   dialog.append(...parts.filter(Boolean));
-  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("close", () => {
+    closing.abort();
+    dialog.remove();
+  });
   document.body.append(dialog);
   dialog.showModal();
 }

@@ -138,6 +138,8 @@ export class Stage {
       type: "range", class: "bar", min: "0", max: "1", step: "1", "aria-label": "Place in the film",
       on: { input: () => this.#drag(), change: () => this.seekTo(Number(this.bar.value)) },
     });
+    /** The bar, and what lies along it. */
+    this.course = h("div", { class: "course" }, this.bar);
     this.time = h("span", { class: "time" }, "0:00");
     this.length = h("span", { class: "time quiet" }, "–:––");
     this.rate = h("select", { class: "rate", "aria-label": "Speed, for everybody", on: { change: () => room.try("party.rate", { rate: Number(this.rate.value) }) } },
@@ -151,7 +153,7 @@ export class Stage {
     this.lastLine = h("span", { class: "last" });
     this.undoButton = h("button", { type: "button", class: "plain small", on: { click: () => room.try("party.undo") } }, icon("undo"), "Undo");
     this.controls = h("div", { class: "controls", role: "group", "aria-label": "Playback, for everybody" },
-      h("div", { class: "track" }, this.time, this.bar, this.length),
+      h("div", { class: "track" }, this.time, this.course, this.length),
       h("div", { class: "buttons" },
         this.playButton, this.backButton, this.aheadButton, this.nextButton, this.countButton, this.rate,
         h("span", { class: "spread" }), this.muteButton, this.loudness, this.fullButton));

@@ -44,3 +44,9 @@ export const volume = {
   get: () => read("volume", { volume: 1, muted: false }),
   put: (value) => write("volume", value),
 };
+
+/** What somebody chose about the talk beside a film, by name. */
+export const choices = {
+  get: (name, otherwise) => read(`talk.${name}`, otherwise),
+  put: (name, value) => write(`talk.${name}`, value),
+};

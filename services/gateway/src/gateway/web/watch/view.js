@@ -1,7 +1,6 @@
 // A room as a page: the stage, and beside it people, queue, chat and timeline.
 
 import { Sync } from "/sync.js";
-import { chat } from "/watch/chat.js";
 import { ask, h, icon, set, timeOfDay, write } from "/watch/dom.js";
 import { Film, described, offsetField, picker } from "/watch/film.js";
 import { invitation } from "/watch/invitation.js";
@@ -12,6 +11,8 @@ import { openSettings } from "/watch/settings.js";
 import { Stage } from "/watch/stage.js";
 import * as store from "/watch/store.js";
 import { tabs } from "/watch/tabs.js";
+import { moderation } from "/watch/talk/moderation.js";
+import { talk } from "/watch/talk/talk.js";
 import { timeline } from "/watch/timeline.js";
 
 const REPORTED = 3_000;
@@ -39,8 +40,8 @@ export function openRoom({ client, room, clock, page, file = null }) {
   });
   const stage = new Stage({ room, video, film, serverNow: () => clock.now(), unblock: () => sync.resync(), announce: page.announce });
   const drift = meter();
-  const header = heading(room, page);
-  const panel = side(room, { film, stage, page });
+  const panel = side(room, { client, clock, film, stage, page });
+  const header = heading(room, page, panel.bell);
   const strip = syncStrip(room, sync, drift, film);
   const element = h("div", { class: "room" }, header, h("div", { class: "main" }, stage.element, strip), panel.element);
 
@@ -106,7 +107,7 @@ function tell(room, { type, data }, announce) {
 
 // The head of the page.
 
-function heading(room, page) {
+function heading(room, page, bell) {
   const name = h("h1", {});
   const film = h("p", { class: "quiet" });
   const marks = h("span", { class: "marks quiet" });
@@ -128,7 +129,7 @@ function heading(room, page) {
   }
   for (const event of ["party", "media", "members"]) room.on(event, show);
   show();
-  return h("header", { class: "heading" }, h("div", { class: "grow" }, h("div", { class: "row baseline" }, name, marks), film), invite, leave, expiry);
+  return h("header", { class: "heading" }, h("div", { class: "grow" }, h("div", { class: "row baseline" }, name, marks), film), bell, invite, leave, expiry);
 }
 
 async function share(room, page) {
@@ -147,20 +148,25 @@ async function share(room, page) {
 
 // Beside the film.
 
-function side(room, { film, stage, page }) {
+function side(room, { client, clock, film, stage, page }) {
   const past = timeline(room);
-  const unread = h("span", { class: "dot", hidden: true }, h("span", { class: "visually-hidden" }, "new"));
   const count = h("span", { class: "count-badge" });
   const queued = h("span", { class: "count-badge" });
-  const isOpen = (name) => made.shown === name;
-  const talk = chat(room, { react: (text) => stage.react(text), said: () => (unread.hidden = isOpen("chat")), trouble: page.trouble });
-  const made = tabs("Beside the film", [
-    { name: "people", label: ["People", count], content: people(room, { configure: () => openSettings(room, { note: page.note, left: () => {} }) }) },
+  let made = null;
+  const isOpen = (name) => made?.shown === name;
+  const said = talk({ client, room, clock, film, stage, page, open: (name) => made.show(name), isOpen });
+  const configure = () => openSettings(room, {
+    note: page.note, left: () => {},
+    more: (closed) => (said.conversation.mayModerate ? moderation(said.conversation, { client, page, closed }) : []),
+  });
+  made = tabs("Beside the film", [
+    { name: "people", label: ["People", count], content: people(room, { configure }) },
     { name: "queue", label: ["Queue", queued], content: queue(room, { keep: (file, media) => film.useFile(file, media), note: page.note }) },
-    { name: "chat", label: ["Chat", unread], content: talk },
+    { name: "chat", label: ["Chat", said.chat.badge], content: said.chat.element },
+    { name: "comments", label: ["Comments", said.comments.badge], content: said.comments.element },
     { name: "timeline", label: ["Timeline"], content: past.element },
   ], (name) => {
-    if (name === "chat") unread.hidden = true;
+    said.shown(name);
     past.look(name === "timeline");
   });
   const show = () => {
@@ -169,7 +175,13 @@ function side(room, { film, stage, page }) {
   };
   for (const event of ["party", "members", "queue"]) room.on(event, show);
   show();
-  return { element: made.element, close: () => past.look(false) };
+  return {
+    element: made.element, bell: said.bell,
+    close: () => {
+      said.close();
+      past.look(false);
+    },
+  };
 }
 
 function syncStrip(room, sync, drift, film) {

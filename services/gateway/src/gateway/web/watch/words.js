@@ -1,6 +1,6 @@
 // What codes and events are called when a person reads them.
 
-import { clock } from "./dom.js";
+import { clock, timeOfDay } from "./dom.js";
 
 const ERRORS = {
   "no-such-party": "There is no such room. The link may be mistyped.",
@@ -19,6 +19,21 @@ const ERRORS = {
   "not-private": "Only a private room has a key.",
   "too-many-bans": "So many people cannot be banned.",
   "name-missing": "Say by which name the others should see you.",
+  "chat-closed": "Only moderators may speak here just now.",
+  "words-refused": "There is a word in it that is not to be said here.",
+  "links-refused": "Links are not to be posted here.",
+  "not-a-moderator": "Only moderators may do this.",
+  "not-above": "You cannot do this to them: they moderate here, too.",
+  "not-yours": "Somebody else wrote this.",
+  "no-such-line": "This line is not there any more.",
+  "no-such-comment": "This comment is not there any more.",
+  "no-such-thread": "Nobody has said anything there yet.",
+  "thread-locked": "Moderators have locked these comments: nobody else may write here.",
+  "too-deep": "This is answers under answers a thousand deep. Begin anew at the top.",
+  "not-an-emoji": "That is not one emoji.",
+  "too-many-reactions": "So many emoji cannot be put on one comment.",
+  "too-many-pins": "So many comments cannot be pinned.",
+  "frame-too-large": "That is too long.",
   "guests-off": "Guests are not admitted here. Ask whoever runs this Matinee.",
   "lost": "The connection broke. Try again in a moment.",
   "timeout": "No answer came in time. Try again.",
@@ -34,10 +49,31 @@ const DOING = {
 
 const wait = (seconds) => (seconds >= 90 ? `${Math.round(seconds / 60)} minutes` : `${Math.max(1, Math.ceil(seconds))} s`);
 
+const UNREADABLE = {};
+
+const muted = (until) => `Moderators have muted you here: you can read, and not write${until ? `, until ${timeOfDay(until)}` : ""}.`;
+
+/** What keeps somebody from speaking in a chat, or slows them: `why` in words, empty for nothing. */
+export function barred({ refused, rules, muted: isMuted, mutedUntil, mayModerate, waitsUntil }, now) {
+  const barring = (why) => ({ why, isBarred: true });
+  if (refused) return barring(refused.code === "banned" ? "Moderators keep you out of this chat." : words(refused));
+  if (!rules) return barring("");
+  // Nobody tells when it is lifted: who tries finds out.
+  if (isMuted && !(Date.parse(mutedUntil) <= now)) return { why: muted(mutedUntil), isBarred: false };
+  if (!rules.open && !mayModerate) return barring(ERRORS["chat-closed"]);
+  const left = Math.ceil((waitsUntil - now) / 1000);
+  const slow = rules.slow_seconds && !mayModerate ? `Slow mode: one line in ${wait(rules.slow_seconds)}.` : "";
+  const why = left > 0 ? `${slow || "Slow mode."} You can go on in ${wait(left)}.` : rules.open ? slow : "Only moderators may speak here just now; you are one.";
+  return { why, isBarred: false };
+}
+
 /** A `Refused` in words. */
 export function words(error) {
   const { code, details = {} } = error;
   if (code === "rate-limited") return `That was a bit much. Try again in ${wait(details.retry_after ?? 1)}.`;
+  if (code === "slow-mode") return `Slow mode: you can go on in ${wait(details.retry_after ?? 1)}.`;
+  if (code === "muted") return muted(details.until);
+  if (code === "text-unreadable") return `This cannot be shown as it is: ${UNREADABLE[details.reason] ?? details.reason ?? "it has characters that make trouble"}.`;
   if (code === "key-locked") return `Too many wrong keys. Try again in ${wait(details.retry_after ?? 60)}.`;
   if (code === "not-the-host") {
     const who = details.needs === "cohost" ? "hosts and co-hosts" : "the host";

@@ -1,0 +1,144 @@
+// A chat as its reader knows it: what the server told, merged in the log's order. No dependencies, no DOM.
+
+/** So many are kept; older ones are asked for again when somebody scrolls back to them. */
+const MOST = 1_000;
+
+const milliseconds = (at) => (typeof at === "number" ? at : Date.parse(at));
+const lineOf = ({ line, uid, text, answers = null, media_seconds = null, at }) =>
+  ({ line, uid, text, answers, media_seconds, at: milliseconds(at), hidden: false });
+
+/**
+ * Lines are `{ line, uid, text, answers, media_seconds, at, hidden }`, `at` in milliseconds. One's own that others do
+ * not see are among them, where they were said.
+ */
+export class Lines {
+  #lines = [];
+  #own = new Map();
+  #gone = new Set();
+  #cursor = undefined;
+
+  constructor() {
+    this.people = new Map();
+    this.pinned = null;
+  }
+
+  /** All that is known, oldest first. */
+  get list() {
+    const first = this.#lines[0]?.at ?? -Infinity;
+    const own = [...this.#own.values()].filter(({ at }) => at >= first || this.#cursor === null);
+    return own.reduce((lines, line) => inserted(lines, line), this.#lines);
+  }
+
+  get(line) {
+    return this.#lines.find((known) => known.line === line) ?? this.#own.get(line);
+  }
+
+  /** Where older ones are: undefined if nobody asked yet, null if there are none. */
+  get cursor() {
+    return this.#cursor;
+  }
+
+  /** The snapshot with which following begins, also again after too much was missed. */
+  reset({ lines, people, pinned }) {
+    this.#lines = [];
+    this.#cursor = undefined;
+    this.#meet(people);
+    this.#take(lines, (line) => this.#lines.push(line));
+    this.pinned = pinned ? this.#seen(pinned) : null;
+  }
+
+  /** A page of those before the oldest. */
+  older({ lines, cursor }) {
+    const before = [];
+    this.#take(lines, (line) => before.push(line));
+    this.#lines = [...before, ...this.#lines];
+    this.#cursor = cursor;
+    return before.length;
+  }
+
+  /** Own ones that others do not see. */
+  unseen({ lines }) {
+    for (const line of lines) this.said(line);
+  }
+
+  /** An own one, as soon as it was taken: everybody else's event may follow, or may not. */
+  said(line) {
+    if (!this.get(line.line) && !this.#gone.has(line.line)) this.#own.set(line.line, this.#seen(line));
+  }
+
+  /** Whether anything changed by this event of the channel. */
+  happened(type, data) {
+    switch (type) {
+      case "comments.said": return this.#add(data);
+      case "comments.line-restored": return this.#restore(data);
+      case "comments.line-hidden": return this.#change(data.line, { hidden: true });
+      case "comments.line-deleted": return this.#drop(data.line);
+      case "comments.line-pinned": return this.#pin(data.line);
+      default: return false;
+    }
+  }
+
+  meet(uid, person) {
+    this.people.set(uid, person);
+  }
+
+  #meet(people) {
+    for (const [uid, person] of Object.entries(people ?? {})) this.meet(uid, person);
+  }
+
+  #seen(line) {
+    if (line.name) this.meet(line.uid, { name: line.name, avatar: line.avatar ?? "" });
+    return lineOf(line);
+  }
+
+  #take(lines, keep) {
+    for (const line of lines) {
+      this.#own.delete(line.line);
+      if (!this.#gone.has(line.line) && !this.#lines.some((known) => known.line === line.line)) keep(this.#seen(line));
+    }
+  }
+
+  #add(data) {
+    if (this.#gone.has(data.line) || this.#lines.some(({ line }) => line === data.line)) return false;
+    this.#own.delete(data.line);
+    this.#lines = [...this.#lines, lineOf(data)].slice(-MOST);
+    return true;
+  }
+
+  #restore({ said_at: at, ...data }) {
+    if (this.#change(data.line, { hidden: false })) return true;
+    this.#own.delete(data.line);
+    const line = lineOf({ ...data, at });
+    const isLoaded = this.#cursor === null || (this.#lines.length ? line.at >= this.#lines[0].at : true);
+    if (isLoaded) this.#lines = inserted(this.#lines, line);
+    return isLoaded;
+  }
+
+  #change(id, fields) {
+    if (fields.hidden && this.pinned?.line === id) this.pinned = null;
+    const place = this.#lines.findIndex(({ line }) => line === id);
+    if (place < 0) return false;
+    this.#lines = this.#lines.with(place, { ...this.#lines[place], ...fields });
+    return true;
+  }
+
+  #drop(id) {
+    this.#gone.add(id);
+    this.#own.delete(id);
+    if (this.pinned?.line === id) this.pinned = null;
+    this.#lines = this.#lines.filter(({ line }) => line !== id);
+    return true;
+  }
+
+  /** `pinned` is a line, null for none, or undefined for one that is not known here: the snapshot has it. */
+  #pin(id) {
+    this.pinned = id === null ? null : this.get(id);
+    return true;
+  }
+}
+
+/** With one more line, where it was said. */
+function inserted(lines, line) {
+  const after = lines.findLastIndex(({ at }) => at <= line.at);
+  return lines.toSpliced(after + 1, 0, line);
+}

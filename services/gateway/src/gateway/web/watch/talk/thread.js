@@ -1,0 +1,258 @@
+// The comments on what is watched, over the connection: pages of them, replies that were asked for, and what is mine.
+// Knows no page.
+
+import { newKey, Refused } from "/client.js";
+import { Pages } from "/watch/talk/pages.js";
+import { rows } from "/watch/talk/tree.js";
+
+const SEEN_AFTER = 1_500;
+const PATIENCE = 8_000;
+
+/** The thread about what a party watches: its own, or the one for everybody. */
+export function about({ media, season, episode }, party_id, scope) {
+  return {
+    media, ...(season !== null && season !== undefined && { season }), ...(episode !== null && episode !== undefined && { episode }),
+    ...(scope === "room" && { party_id }),
+  };
+}
+
+/**
+ * `changed()` is called whenever there is something else to show; `choice` says which thread (`scope`) and in what `order`.
+ * What is shown: `view` (of the thread), `pinned`, `rows`, `mine`, `focus`, `refused`.
+ */
+export class Thread {
+  #client;
+  #room;
+  #pages = null;
+  #opened = new Map();
+  #said = new Map();
+  #stopMine = null;
+  #mineOf = null;
+  #seeing = 0;
+  #isLooked = false;
+
+  constructor(client, room, choice, changed) {
+    this.#client = client;
+    this.#room = room;
+    this.choice = choice;
+    this.changed = changed;
+    /** `{ thread_id, comment_id }` that a link led to: then it is shown alone, with what is above and below it. */
+    this.focus = null;
+    /** Whether what is shown alone belongs to what is watched: only then is it known how to answer it. */
+    this.isHere = true;
+    this.mine = null;
+    /** Until when all was read as one began to look: what is newer is marked. */
+    this.readUntil = null;
+    this.refused = null;
+  }
+
+  get about() {
+    const scope = this.focus ? (this.focus.thread_id.includes("@") ? "room" : "everybody") : this.choice.scope;
+    return about(this.#room.party, this.#room.id, scope);
+  }
+
+  get me() {
+    return this.#client.user;
+  }
+
+  get view() {
+    return this.focus ? null : this.#pages?.values[0]?.thread ?? null;
+  }
+
+  get threadId() {
+    return this.focus?.thread_id ?? this.#mineOf;
+  }
+
+  get isKnown() {
+    return this.#pages?.isKnown ?? false;
+  }
+
+  get hasMore() {
+    return this.#pages?.hasMore ?? false;
+  }
+
+  get pinned() {
+    return this.focus ? [] : this.#pages?.values[0]?.pinned ?? [];
+  }
+
+  get isLocked() {
+    return this.view?.locked ?? false;
+  }
+
+  get mayModerate() {
+    return this.mine?.may_moderate ?? false;
+  }
+
+  get rows() {
+    const values = this.#pages?.values ?? [];
+    const [first] = values;
+    const above = this.focus && first ? [...first.above, first.comment] : [];
+    const pages = [...above, ...values.flatMap((page) => page.comments ?? page.replies)];
+    for (const { comment_id: id } of pages) this.#said.delete(id);
+    const opened = new Map([...this.#opened].filter(([, { isKnown }]) => isKnown)
+      .map(([id, replies]) => [id, { comments: replies.values.flatMap((page) => page.replies), hasMore: replies.hasMore }]));
+    if (this.focus && first) opened.set(this.focus.comment_id, { comments: [], hasMore: this.#pages.hasMore });
+    for (const { comments } of opened.values()) for (const { comment_id: id } of comments) this.#said.delete(id);
+    const own = this.mine?.comments ?? [];
+    for (const { comment } of own) this.#said.delete(comment.comment_id);
+    const said = [...this.#said.values()].map((comment) => ({ comment, held: false, hidden: false }));
+    return rows({ pages, opened, own: [...own, ...said], base: above[0]?.depth ?? 0 });
+  }
+
+  // Looking.
+
+  /** Whether somebody looks: only then are there pages. What is unread is told always. */
+  look(isLooked) {
+    this.#isLooked = isLooked;
+    if (isLooked) this.readUntil = this.mine?.read_until ?? null;
+    this.again();
+  }
+
+  /** Begin anew: something else is watched, or another thread or order was chosen. */
+  again() {
+    this.#stopPages();
+    this.refused = null;
+    if (!this.#room.party?.media) return;
+    if (this.#isLooked) this.#openPages();
+    else this.#findMine();
+    this.changed();
+  }
+
+  showAlone(focus) {
+    this.focus = focus;
+    this.isHere = focus === null;
+    this.again();
+    if (focus) this.#findWhetherHere(focus);
+  }
+
+  more() {
+    this.#pages?.more();
+  }
+
+  /** Show all replies to a comment, page by page. */
+  moreReplies(comment_id) {
+    if (this.focus?.comment_id === comment_id) return this.#pages.more();
+    const opened = this.#opened.get(comment_id);
+    if (opened) return opened.more();
+    this.#opened.set(comment_id, this.#ask("comments.replies", { thread_id: this.threadId, comment_id }));
+    return undefined;
+  }
+
+  close() {
+    this.#stopPages();
+    this.#stopMine?.();
+    clearTimeout(this.#seeing);
+  }
+
+  #openPages() {
+    this.#pages = this.focus
+      ? this.#ask("comments.replies", { ...this.focus })
+      : this.#ask("comments.thread", { ...this.about, order: this.choice.order });
+    if (this.focus) this.#watchMine(this.focus.thread_id);
+  }
+
+  #stopPages() {
+    this.#pages?.stop();
+    this.#pages = null;
+    for (const replies of this.#opened.values()) replies.stop();
+    this.#opened.clear();
+    this.#said.clear();
+  }
+
+  #ask(fn, args) {
+    return new Pages({
+      watch: (...watch) => this.#client.watch(...watch), fn, args,
+      changed: () => {
+        const { thread } = this.#pages?.values[0] ?? {};
+        if (thread) this.#watchMine(thread.thread_id);
+        this.#see();
+        this.changed();
+      },
+      failed: (refused) => {
+        this.refused = refused;
+        this.changed();
+      },
+    });
+  }
+
+  /** The id of the thread about what is watched; null if it is another one by now, or one may not read it. */
+  async #findId() {
+    const asked = this.about;
+    try {
+      const { value } = await this.#client.call("comments.thread", { ...asked, limit: 1, depth: 0, replies: 0 });
+      return JSON.stringify(asked) === JSON.stringify(this.about) ? value.thread.thread_id : null;
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      return null;
+    }
+  }
+
+  /** Nobody looks: all that is told is what is mine. */
+  async #findMine() {
+    const id = await this.#findId();
+    if (id && !this.#isLooked) this.#watchMine(id);
+  }
+
+  async #findWhetherHere({ thread_id }) {
+    const id = await this.#findId();
+    if (this.focus?.thread_id !== thread_id) return;
+    this.isHere = id === thread_id;
+    this.changed();
+  }
+
+  #watchMine(thread_id) {
+    if (this.#mineOf === thread_id) return;
+    this.#stopMine?.();
+    this.#mineOf = thread_id;
+    this.mine = null;
+    this.readUntil = null;
+    this.#stopMine = this.#client.watch("comments.mine", { thread_id }, {
+      value: (mine) => {
+        if (this.mine === null) this.readUntil = mine.read_until;
+        this.mine = mine;
+        this.#see();
+        this.changed();
+      },
+    });
+  }
+
+  /** What is on the screen for a moment was read. */
+  #see() {
+    if (this.#seeing || !this.#isLooked || !this.mine?.unread) return;
+    this.#seeing = setTimeout(() => {
+      this.#seeing = 0;
+      if (!this.#isLooked || document.hidden || !this.mine?.unread) return;
+      this.#client.call("comments.read", { thread_id: this.#mineOf }).catch(() => {});
+    }, SEEN_AFTER);
+  }
+
+  // Doing. Each throws the `Refused` that it meets.
+
+  /** `wish` is a name for what one wants to say: said again after trouble it is the same comment. */
+  async post({ text, parent = null, media_seconds = null, spoiler = false, mentions = [] }, key = newKey()) {
+    const name = this.#room.member(this.me)?.name;
+    const title = this.#room.party.media_title;
+    const { value } = await this.#client.call("comments.post", {
+      ...this.about, text, spoiler, ...(parent && { parent: parent.comment_id }), ...(media_seconds !== null && { media_seconds }),
+      ...(mentions.length && { mentions }), ...(name && { name }), ...(title && { title }),
+    }, { key, patience: PATIENCE });
+    this.#said.set(value.comment_id, {
+      ...value, parent: parent?.comment_id ?? null, depth: parent ? parent.depth + 1 : 0, uid: this.me, name: name ?? "You", avatar: "",
+      text: text.normalize("NFC"), media_seconds, spoiler, pinned: false, posted_at: new Date().toISOString(), edited_at: null, gone: null,
+      reactions: [], replies: 0, all_replies: 0, mentions, language: null,
+    });
+    if (parent && !this.#opened.has(parent.comment_id)) this.moreReplies(parent.comment_id);
+    this.changed();
+    return value;
+  }
+
+  /** Any other function about a comment of this thread. */
+  do(fn, comment_id, args = {}) {
+    this.#said.delete(comment_id);
+    return this.#client.call(fn, { thread_id: this.threadId, comment_id, ...args }, { patience: PATIENCE });
+  }
+
+  lock(locked) {
+    return this.#client.call("comments.lock", { thread_id: this.threadId, locked });
+  }
+}

@@ -1,0 +1,147 @@
+// What a chat's reader knows, who is mentioned in it, who is typing, and what waits for the picture.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Held } from "../../../../services/gateway/src/gateway/web/watch/talk/held.js";
+import { Lines } from "../../../../services/gateway/src/gateway/web/watch/talk/lines.js";
+import { mentioned } from "../../../../services/gateway/src/gateway/web/watch/talk/mentions.js";
+import { Teller, Typists } from "../../../../services/gateway/src/gateway/web/watch/talk/typing.js";
+
+const at = (second) => new Date(Date.UTC(2026, 0, 1) + second * 1000).toISOString();
+const said = (line, second, fields = {}) =>
+  ({ line, uid: "ana", text: `line ${line}`, answers: null, media_seconds: null, mentions: [], at: at(second), ...fields });
+const snapshot = (lines, fields = {}) => ({ lines, people: { ana: { name: "Ana", avatar: "" } }, pinned: null, ...fields });
+const ids = (lines) => lines.list.map(({ line }) => line).join(" ");
+
+function known(...lines) {
+  const made = new Lines();
+  made.reset(snapshot(lines));
+  return made;
+}
+
+test("lines are those of the snapshot, then those that come, then older ones before them, each once", () => {
+  const lines = known(said("c", 3), said("d", 4));
+  lines.happened("comments.said", said("e", 5));
+  lines.happened("comments.said", said("e", 5));
+  assert.equal(lines.cursor, undefined);
+  assert.equal(lines.older({ lines: [said("b", 2), said("c", 3)], cursor: "more" }), 1);
+  assert.equal(lines.older({ lines: [said("a", 1)], cursor: null }), 1);
+  assert.equal(ids(lines), "a b c d e");
+  assert.equal(lines.cursor, null);
+});
+
+test("one's own line is there at once and takes the log's place when it is told", () => {
+  const lines = known(said("a", 1));
+  lines.said({ ...said("mine", 2), uid: "me" });
+  assert.equal(ids(lines), "a mine");
+  lines.happened("comments.said", said("b", 3));
+  lines.happened("comments.said", { ...said("mine", 4), uid: "me" });
+  assert.equal(ids(lines), "a b mine");
+});
+
+test("one's own line that the event told first does not come twice", () => {
+  const lines = known();
+  lines.happened("comments.said", said("mine", 1));
+  lines.said(said("mine", 1));
+  assert.equal(ids(lines), "mine");
+});
+
+test("own lines that nobody else sees stand where they were said, and not before the oldest that is loaded", () => {
+  const lines = known(said("c", 3), said("e", 5));
+  lines.unseen({ lines: [said("b", 2), said("d", 4)] });
+  assert.equal(ids(lines), "c d e");
+  lines.older({ lines: [said("a", 1)], cursor: null });
+  assert.equal(ids(lines), "a b c d e");
+});
+
+test("a hidden line is marked, a restored one is back, one that was never told comes to its place", () => {
+  const lines = known(said("a", 1), said("c", 3));
+  lines.happened("comments.line-hidden", { line: "a" });
+  assert.equal(lines.get("a").hidden, true);
+  lines.happened("comments.line-restored", { ...said("a", 9), said_at: at(1) });
+  assert.equal(lines.get("a").hidden, false);
+  lines.happened("comments.line-restored", { ...said("b", 9), said_at: at(2) });
+  assert.equal(ids(lines), "a b c");
+});
+
+test("a line that was taken back does not come again, from wherever", () => {
+  const lines = known(said("a", 1), said("b", 2));
+  lines.happened("comments.line-deleted", { line: "a" });
+  lines.said(said("a", 1));
+  lines.happened("comments.said", said("a", 1));
+  lines.older({ lines: [said("a", 1)], cursor: null });
+  assert.equal(ids(lines), "b");
+});
+
+test("a pinned line is known, or it is said that it is not; hidden or taken back, it is pinned no more", () => {
+  const lines = known(said("a", 1), said("b", 2));
+  lines.happened("comments.line-pinned", { line: "a" });
+  assert.equal(lines.pinned.line, "a");
+  lines.happened("comments.line-hidden", { line: "a" });
+  assert.equal(lines.pinned, null);
+  lines.happened("comments.line-pinned", { line: "b" });
+  lines.happened("comments.line-deleted", { line: "b" });
+  assert.equal(lines.pinned, null);
+  lines.happened("comments.line-pinned", { line: "old" });
+  assert.equal(lines.pinned, undefined);
+  lines.happened("comments.line-pinned", { line: null });
+  assert.equal(lines.pinned, null);
+});
+
+test("a new snapshot begins anew, with own lines that nobody else sees", () => {
+  const lines = known(said("a", 1));
+  lines.said(said("mine", 2));
+  lines.reset(snapshot([said("x", 1.5), said("y", 3)], { pinned: { ...said("p", 0), name: "Pia", uid: "pia" } }));
+  assert.equal(ids(lines), "x mine y");
+  assert.equal(lines.pinned.line, "p");
+  assert.equal(lines.people.get("pia").name, "Pia");
+});
+
+test("names of others are found behind an @, longer ones first, whole ones only", () => {
+  const people = [{ uid: "1", name: "Ana" }, { uid: "2", name: "Ana Maria" }, { uid: "3", name: "B.(o)b" }, { uid: "4", name: "" }, { uid: "5", name: "李" }];
+  assert.deepEqual(mentioned("@Ana Maria and @ana!", people), ["2", "1"]);
+  assert.deepEqual(mentioned("@Anabel, ana@Ana, mail a@ana.example", people), []);
+  assert.deepEqual(mentioned("hey @B.(o)b", people), ["3"]);
+  assert.deepEqual(mentioned("@李 hello", people), ["5"]);
+  const crowd = Array.from({ length: 12 }, (_, n) => ({ uid: `u${n}`, name: `N${n}.` }));
+  assert.equal(mentioned(crowd.map(({ name }) => `@${name}`).join(" "), crowd).length, 10);
+});
+
+test("typing is told every two seconds, shown for five, and over with what was typed", () => {
+  const typists = new Typists();
+  typists.heard("ana", 0);
+  typists.heard("ben", 3_000);
+  assert.deepEqual(typists.who(4_999), ["ana", "ben"]);
+  assert.deepEqual(typists.who(5_000), ["ben"]);
+  typists.spoke("ben");
+  assert.deepEqual(typists.who(5_001), []);
+  const teller = new Teller();
+  assert.deepEqual([0, 500, 1_999, 2_000, 3_000].map((now) => teller.due(now)), [true, false, false, true, false]);
+  teller.sent();
+  assert.equal(teller.due(3_100), true);
+});
+
+test("with the picture, what others said waits until one's own picture is where theirs was", () => {
+  const held = new Held();
+  held.on = true;
+  const line = { line: "goal", at: 0, media_seconds: 100 };
+  const now = 5_000;
+  assert.equal(held.passes(line, { isOwn: false, picture: 70, now }), false);
+  assert.equal(held.passes(line, { isOwn: false, picture: 99.95, now }), true);
+  assert.equal(held.passes(line, { isOwn: false, picture: 20, now }), true, "what was shown stays after a jump back");
+  assert.equal(held.passes({ line: "mine", at: 0, media_seconds: 100 }, { isOwn: true, picture: 0, now }), true);
+  assert.equal(held.passes({ line: "timeless", at: 0, media_seconds: null }, { isOwn: false, picture: 0, now }), true);
+});
+
+test("nothing waits for more than ten minutes, nor for a film that is over, nor what was shown before", () => {
+  const held = new Held();
+  const [old, other, seen] = ["old", "other", "seen"].map((line) => ({ line, at: 0, media_seconds: 100 }));
+  assert.equal(held.passes(seen, { isOwn: false, picture: 0, now: 0 }), true);
+  held.on = true;
+  assert.equal(held.passes(seen, { isOwn: false, picture: 0, now: 0 }), true);
+  assert.equal(held.passes(old, { isOwn: false, picture: 0, now: 599_999 }), false);
+  assert.equal(held.passes(old, { isOwn: false, picture: 0, now: 600_000 }), true);
+  assert.equal(held.passes(other, { isOwn: false, picture: 0, now: 1 }), false);
+  held.release([other]);
+  assert.equal(held.passes(other, { isOwn: false, picture: 0, now: 1 }), true);
+});

@@ -1,0 +1,60 @@
+from comments.people import KNOWN_SECONDS, ROOMS, SPEAKERS, Known, Person, cast
+from events.ambient import Cast
+
+ANA = Person("party:p1", "ana", "Ana", "cat")
+
+
+def test_who_speaks_for_the_first_time_is_told_of_once() -> None:
+    known = Known()
+
+    assert known.news(ANA, 0.0)
+    assert not known.news(ANA, 1.0)
+
+
+def test_each_room_is_told_for_itself() -> None:
+    known = Known()
+    known.news(ANA, 0.0)
+
+    assert known.news(ANA._replace(room="live:final"), 1.0)
+
+
+def test_another_name_or_picture_is_told() -> None:
+    known = Known()
+    known.news(ANA, 0.0)
+
+    assert known.news(ANA._replace(name="Anna"), 1.0)
+    assert known.news(ANA._replace(name="Anna", avatar="dog"), 1.0)
+    assert not known.news(ANA._replace(name="Anna", avatar="dog"), 1.0)
+
+
+def test_after_a_while_it_is_told_again_for_who_was_away() -> None:
+    known = Known()
+    known.news(ANA, 0.0)
+    known.news(ANA, KNOWN_SECONDS)
+
+    assert known.news(ANA, KNOWN_SECONDS + 0.1)
+
+
+def test_in_a_crowd_it_is_told_again_before_a_snapshot_leaves_them_out() -> None:
+    known = Known()
+    known.news(ANA, 0.0)
+    for number in range(SPEAKERS):
+        known.news(ANA._replace(uid=f"u{number}"), 0.0)
+
+    assert known.news(ANA, 0.1)
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    known = Known()
+    for number in range(ROOMS + 1):
+        known.news(ANA._replace(room=f"party:{number}"), 0.0)
+
+    assert known.news(ANA._replace(room="party:0"), 0.1)
+    assert not known.news(ANA._replace(room=f"party:{ROOMS}"), 0.1)
+
+
+def test_the_rooms_channel_is_told() -> None:
+    person = {"uid": "ana", "name": "Ana", "avatar": "cat"}
+
+    assert cast(ANA) == Cast("chat", "p1", "person", person)
+    assert cast(ANA._replace(room="live:a:b")) == Cast("live", "a:b", "person", person)

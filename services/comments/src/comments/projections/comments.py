@@ -128,10 +128,20 @@ COUNT_STRIP = """
     on conflict (thread_id, part) do update set comments = strip.comments + excluded.comments
 """
 
+DROP_STRIP = """
+    delete from strip using unnest($1::text[], $2::int[]) as fewer (thread_id, part)
+     where strip.thread_id = fewer.thread_id and strip.part = fewer.part and comments = 0
+"""
+
 COUNT_DAYS = """
     insert into day (thread_id, day, party_id, comments)
     select * from unnest($1::text[], $2::date[], $3::text[], $4::int[])
     on conflict (thread_id, day) do update set comments = day.comments + excluded.comments
+"""
+
+DROP_DAYS = """
+    delete from day using unnest($1::text[], $2::date[]) as fewer (thread_id, day)
+     where day.thread_id = fewer.thread_id and day.day = fewer.day and comments = 0
 """
 
 AUTHORS = """
@@ -390,10 +400,17 @@ async def _count(db: Db, talk: Discussion, facts: Sequence[Fact]) -> None:
         await db.execute(COUNT_THREADS, *columns((id, *astuple(tally)) for id, tally in sorted(tallies.items())))
     if vanished:
         await db.execute(DATE_THREADS, sorted(vanished))
-    if strip:
-        await db.execute(COUNT_STRIP, *columns((*key, number) for key, number in sorted(strip.items())))
-    if days:
-        await db.execute(COUNT_DAYS, *columns((*key, number) for key, number in days.items()))
+    await _count_places(db, COUNT_STRIP, DROP_STRIP, strip)
+    await _count_places(db, COUNT_DAYS, DROP_DAYS, days)
+
+
+async def _count_places(db: Db, count: str, drop: str, changes: Counter[Any]) -> None:
+    """In time or in the video, each with its thread; where there is nothing left, there is no row."""
+    changed = {key: change for key, change in changes.items() if change}
+    if changed:
+        await db.execute(count, *columns((*key, change) for key, change in changed.items()))
+    if fewer := [key[:2] for key, change in changed.items() if change < 0]:
+        await db.execute(drop, *columns(fewer))
 
 
 def _turned(talk: Discussion) -> Iterable[tuple[Row, int]]:

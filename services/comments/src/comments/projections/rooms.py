@@ -10,7 +10,6 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from comments.projections.facts import Fact, columns, facts_of
-from comments.retention import KEPT
 from events.contracts.comments import (
     LIVES_TOPIC,
     LineDeleted,
@@ -27,6 +26,9 @@ from events.contracts.comments import (
 )
 from events.log import Commit
 from events.projection import Db
+
+KEPT = 5_000
+"""Lines of one room that can be read at most; and as many of those that others did not see at first."""
 
 # The limit tells the planner that the key finds one row: a plan made while the table is empty serves a whole rebuild.
 LOAD_ROOMS = """

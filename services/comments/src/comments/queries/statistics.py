@@ -21,8 +21,8 @@ from events.projection import Db
 DAYS = 30
 
 FIRST = "select min(posted_at) from comment where thread_id = $1 and visible"
-BUSIEST = "select part from strip where thread_id = $1 and comments > 0 order by comments desc, part limit 5"
-BY_DAY = "select day, comments from day where thread_id = $1 and day > $2 and comments > 0 order by day"
+BUSIEST = "select part from strip where thread_id = $1 order by comments desc, part limit 5"
+BY_DAY = "select day, comments from day where thread_id = $1 and day > $2 order by day"
 # Those with an emoji are few enough for an index; of the others, the newest.
 TOP = f"""
     (select {COLUMNS} from comment where thread_id = $1 and shown and reactions > 0 and parent is null and visible
@@ -51,7 +51,7 @@ ANSWERS = """
 LATELY = """
     select thread_id, sum(comments)::int as lately from day
      where day >= $1 and party_id is null
-     group by thread_id having sum(comments) > 0
+     group by thread_id
      order by lately desc, thread_id limit $2
 """
 PEOPLE_LATELY = """

@@ -23,7 +23,7 @@ TIMED = """
      order by position desc limit $4
 """
 
-STRIP = "select part, comments from strip where thread_id = $1 and comments > 0"
+STRIP = "select part, comments from strip where thread_id = $1"
 
 
 async def timed(db: Db, query: ShowTimed, context: Context) -> TimedPage:

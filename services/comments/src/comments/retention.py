@@ -4,8 +4,6 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-KEPT = 5_000
-"""Lines of one room, at most; the log keeps what was said."""
 FOR_EVER = 36_500.0
 
 
@@ -13,7 +11,7 @@ class Retention(Struct, frozen=True, kw_only=True):
     """What an installation may set about it."""
 
     lines: int = 1_000
-    """The newest of a room."""
+    """The newest of a room; read models keep 5,000."""
     days: float = 30.0
     """0 for no limit."""
 

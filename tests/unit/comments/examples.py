@@ -36,7 +36,7 @@ MODERATOR: dict[str, Any] = {"by": MEG, "roles": ("moderator",)}
 
 RULES = Rules(words_refused=("drat", "zounds*"), words_held=("hmm",), links="hold")
 
-thread = spec(threads.decider())
+thread = spec(threads.decider(RULES))
 talk = spec(comment.decider(RULES))
 
 

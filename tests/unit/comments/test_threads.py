@@ -10,6 +10,7 @@ from tests.unit.comments.examples import (
     MEG,
     MODERATOR,
     OURS,
+    SHADOWED,
     C,
     P,
     T,
@@ -20,12 +21,14 @@ from tests.unit.comments.examples import (
     thread,
 )
 
+from comments.rooms import Room
 from events.contracts.comments import (
     PINNED,
     BeginThread,
     LockThread,
     Pin,
     Pinned,
+    RoomSettings,
     ThreadBegun,
     ThreadCommand,
     ThreadLocked,
@@ -94,6 +97,23 @@ class TestBegin:
 
         assert isinstance(event, ThreadBegun)
         assert event.title == shown
+
+
+class TestTitles:
+    """They are there for everybody to see."""
+
+    @pytest.mark.parametrize("title", ["Drat", "hmm", "See example.com"])
+    def test_that_rules_would_refuse_or_hold_back_are_left_out(self, title: str) -> None:
+        thread.when(BeginThread(media=MEDIA, title=title), by=ANA).then(begun())
+
+    def test_of_somebody_in_the_shadow_are_left_out(self) -> None:
+        thread.when(BeginThread(media=MEDIA, title="Mine"), by=ANA, **seeing(site={ANA: SHADOWED})).then(begun())
+
+    def test_that_a_party_would_refuse_are_left_out(self) -> None:
+        room = Room(settings=RoomSettings(words=("fie",)))
+        context = {**seeing(OURS, room=room), **in_party()}
+
+        thread.when(BeginThread(media=MEDIA, party_id=P, title="Fie"), by=ANA, **context).then(begun(OURS))
 
 
 class TestModerators:

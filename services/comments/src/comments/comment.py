@@ -2,7 +2,7 @@
 
 from typing import Any, assert_never
 
-from comments.guards import is_in_shadow, may_read, may_write, moderates, must_moderate, readers, room_of, sees
+from comments.guards import held_by, is_in_shadow, may_read, may_write, moderates, must_moderate, readers, sees
 from comments.rules import Rules
 from comments.state import Comment, comment_seen, evolve_comment, thread_seen
 from comments.writing import readable, shown_name
@@ -25,7 +25,6 @@ from events.contracts.comments import (
     Restored,
     Review,
     Reviewed,
-    RoomSettings,
     Veil,
 )
 from events.contracts.comments import room_of as room_with
@@ -77,7 +76,7 @@ def _post(command: Post, comment: Comment, context: Context, rules: Rules) -> li
     if comment.uid:
         return []
     text = readable(command.text, LONGEST_TEXT)
-    rule = _held_by(text, thread_id, context, rules)
+    rule = held_by(text, room_with(thread_id), context, rules)
     parent = None if command.parent is None else _answered(thread_id, command.parent, context)
     veil = shadow or ("held" if rule else _unseen_with(parent))
     return [
@@ -116,14 +115,6 @@ def _unseen_with(parent: Comment | None) -> Veil:
     return parent.veil if parent and parent.veil != "moderated" else ""
 
 
-def _held_by(text: str, thread_id: str, context: Context, rules: Rules) -> str:
-    """The rule that holds a text back, the installation's or the room's. Moderators are not bound by them."""
-    room = room_with(thread_id)
-    if moderates(context, room):
-        return ""
-    return rules.apply(text, room_of(context, room).settings if room else RoomSettings())
-
-
 def _edit(command: Edit, comment: Comment, context: Context, rules: Rules) -> list[CommentEvent]:
     """No edit lifts a veil. What was seen so far vanishes if others must not see what it says now."""
     shadow = may_take_part(command.thread_id, context)
@@ -136,7 +127,8 @@ def _edit(command: Edit, comment: Comment, context: Context, rules: Rules) -> li
         changed["spoiler"] = command.spoiler
     if not changed:
         return []
-    rule = _held_by(changed["text"], command.thread_id, context, rules) if "text" in changed else ""
+    room = room_with(command.thread_id)
+    rule = held_by(changed["text"], room, context, rules) if "text" in changed else ""
     if veil := "" if comment.veil else shadow or ("held" if rule else ""):
         changed |= {"veil": veil, "rule": rule if veil == "held" else ""}
     return [Edited(uid=context.actor, at=context.now, **_of(command), **changed)]

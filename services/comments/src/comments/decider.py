@@ -32,7 +32,7 @@ from events.messages import Context
 def deciders(rules: Rules) -> Mapping[str, Decider[Any, Any, Any]]:
     """Under what an installation has set."""
     return {
-        "thread": threads.decider(),
+        "thread": threads.decider(rules),
         "comment": comment.decider(rules),
         "reaction": reactions.decider(),
         "report": reports.decider(),

@@ -5,7 +5,8 @@ from datetime import datetime
 from msgspec import Struct
 
 from comments.rooms import Room
-from events.contracts.comments import MODERATORS, SITE, Veil, party_in, room_key, standing_key
+from comments.rules import Rules
+from events.contracts.comments import MODERATORS, SITE, RoomSettings, Veil, party_in, room_key, standing_key
 from events.contracts.party import Rights
 from events.messages import Context, Rejected
 
@@ -123,6 +124,16 @@ def must_be_open(context: Context) -> None:
 def sees(context: Context, uid: str, veil: Veil, room: str | None, state: Room | None = None) -> bool:
     """Whether what *uid* said under this veil is there for who asks."""
     return not veil or uid == context.actor or moderates(context, room, state)
+
+
+def held_by(text: str, room: str | None, context: Context, rules: Rules) -> str:
+    """The rule that holds a text of a thread back, the installation's or the room's. Moderators are not bound by any.
+
+    Raise `Rejected` if one refuses it.
+    """
+    if moderates(context, room):
+        return ""
+    return rules.apply(text, room_of(context, room).settings if room else RoomSettings())
 
 
 def readers(context: Context, mentions: tuple[str, ...], room: str | None) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from typing import assert_never
 
-from comments.guards import must_be_signed_in, must_moderate
+from comments.guards import held_by, is_in_shadow, must_be_signed_in, must_moderate
+from comments.rules import Rules
 from comments.state import Thread, comment_seen, evolve_thread
 from comments.writing import label
 from events.contracts.comments import (
@@ -23,15 +24,20 @@ from events.decider import Decider
 from events.messages import Context, Rejected
 
 
-def decider() -> Decider[ThreadCommand, Thread, ThreadEvent]:
+def decider(rules: Rules = Rules()) -> Decider[ThreadCommand, Thread, ThreadEvent]:
+    """The rule book under what an installation has set."""
+
+    def decide(command: ThreadCommand, thread: Thread, context: Context) -> list[ThreadEvent]:
+        return _decide(command, thread, context, rules)
+
     return Decider(Thread(), decide, evolve_thread)
 
 
-def decide(command: ThreadCommand, thread: Thread, context: Context) -> list[ThreadEvent]:
+def _decide(command: ThreadCommand, thread: Thread, context: Context, rules: Rules) -> list[ThreadEvent]:
     match command:
         case BeginThread():
             must_be_signed_in(context)
-            return [] if thread.begun else [_begun(command, context)]
+            return [] if thread.begun else [_begun(command, context, rules)]
         case LockThread():
             _must_moderate(command, thread, context)
             return [] if thread.locked == command.locked else [_locked(command, context)]
@@ -48,7 +54,7 @@ def _must_moderate(command: LockThread | Pin, thread: Thread, context: Context) 
         raise Rejected("no-such-thread")
 
 
-def _begun(command: BeginThread, context: Context) -> ThreadBegun:
+def _begun(command: BeginThread, context: Context, rules: Rules) -> ThreadBegun:
     """Under the one form of its ids, in which an episode without a season is one of the first."""
     named = parse(command.media)
     season, episode = command.season, command.episode
@@ -62,10 +68,21 @@ def _begun(command: BeginThread, context: Context) -> ThreadBegun:
         season=season,
         episode=episode,
         party_id=command.party_id,
-        title=command.title and label(command.title, LONGEST_TITLE),
+        title=None if command.title is None else _title(command.title, command.thread_id, context, rules),
         by=context.actor,
         at=context.now,
     )
+
+
+def _title(title: str, thread_id: str, context: Context, rules: Rules) -> str | None:
+    """Whoever begins a thread gives it its title, for all to see: what would be veiled as a comment is not told."""
+    room, shown = room_of(thread_id), label(title, LONGEST_TITLE)
+    if shown is None or is_in_shadow(context, room):
+        return None
+    try:
+        return None if held_by(shown, room, context, rules) else shown
+    except Rejected:
+        return None
 
 
 def _locked(command: LockThread, context: Context) -> ThreadLocked:

@@ -252,9 +252,13 @@ class BeginThread(_About, Command, frozen=True, kw_only=True):
     function: ClassVar[str] = "comments.begin"
     internal: ClassVar[bool] = True
     title: Title | None = None
+    """Left out where the rules would not let it be said for all to see."""
 
     def keys(self, context: Context) -> tuple[Key, ...]:
         return (thread_key(self.thread_id),)
+
+    def looks_at(self, context: Context) -> tuple[Key, ...]:
+        return _standings(self.thread_id, context.actor)
 
 
 # What happened.

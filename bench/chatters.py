@@ -24,6 +24,7 @@ LINE = "line "
 
 _answers = msgspec.json.Decoder(Answer)
 _ENDING = (b'{"op":"error"', b'{"op":"ended"')
+_SAID = f'{{"op":"result","id":"{LINE}'.encode()
 _position = re.compile(rb'"position":"([^"]+)"')
 
 
@@ -250,10 +251,10 @@ class OurChat(Chat):
     def _other(self, person: Person, payload: bytes) -> None:
         if payload.startswith(_ENDING):
             self.fail(Refused(payload.decode()))
-        elif payload.startswith(b'{"op":"result"'):
+        elif payload.startswith(_SAID):
             answer = _answers.decode(payload)
-            if isinstance(answer.id, str) and answer.id.startswith(LINE):
-                self._stored(int(answer.id[len(LINE) :]), int(answer.position.partition("+")[0].rpartition(":")[2]))
+            assert isinstance(answer.id, str)
+            self._stored(int(answer.id[len(LINE) :]), int(answer.position.partition("+")[0].rpartition(":")[2]))
 
 
 class SocketIoChat(Chat):

@@ -171,12 +171,9 @@ async def _says_what_was_told(model: ReadModel, talk: Talk) -> None:
 
 async def _keeps_what_was_said(model: ReadModel, reading: Reading) -> None:
     edits = await model.reader.fetch("select * from edit order by position")
-    assert [
-        (row["thread_id"], row["comment_id"], row["text"], row["spoiler"], row["until"]) for row in edits
-    ] == sorted(
-        ((*named, *said) for named, told in reading.comments.items() for said in told.said),
-        key=lambda edit: edit[4],
-    )
+    said = [((row["thread_id"], row["comment_id"]), row["text"], row["spoiler"], row["until"]) for row in edits]
+    known = [(named, *said) for named, told in reading.comments.items() for said in told.said]
+    assert said == sorted(known, key=lambda one: one[3])
     put = await model.reader.fetch("select uid, thread_id, comment_id, emoji, not shadow from reaction")
     assert {tuple(row)[:4]: row[4] for row in put} == reading.reactions
     counts = await model.reader.fetch("select * from reacted")

@@ -60,7 +60,7 @@ class System:
         return dict(self.running.process(name).environment)
 
     def pid(self, name: str) -> int:
-        """`parties`, `library`, `gateway`, `nats` or `postgres`."""
+        """`parties`, `library`, `comments`, `gateway`, `nats` or `postgres`."""
         pid = self.running.process(name).pid
         assert pid is not None
         return pid

@@ -103,7 +103,7 @@ async def test_an_unknown_service_is_a_clear_error(own_system: System) -> None:
         refused = await asyncio.to_thread(own_system.matinee, command, "--service", "partys")
 
         assert refused.returncode == 1
-        assert "there is no service 'partys'; there are parties, library" in refused.stderr
+        assert "there is no service 'partys'; there are parties, library, comments" in refused.stderr
 
 
 async def test_the_demo_tells_its_story_to_the_end(own_system: System) -> None:

@@ -58,7 +58,7 @@ async def load(system: System) -> AsyncIterator[tuple[list[Room], list[Viewer]]]
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("victim", ["parties", "library", "gateway", "nats", "postgres"])
+@pytest.mark.parametrize("victim", ["parties", "library", "comments", "gateway", "nats", "postgres"])
 async def test_a_killed_part_costs_nobody_anything(victim_system: System, victim: str) -> None:
     async with load(victim_system) as (rooms, viewers):
         await acknowledged(rooms, viewers, BEFORE)

@@ -1,15 +1,19 @@
-"""Somebody with a library, who speaks to it through one of the doors and always sees what they have just done."""
+"""Somebody who speaks to Matinee through one of the doors and always sees what they have just done."""
 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Literal, NamedTuple
 
 import aiohttp
 from tests.e2e.client import Client, Frame, Refused
 from tests.system import System
 
+from gateway.catalogue import Catalogue
+
+CATALOGUE = Catalogue()
 Door = Literal["socket", "http"]
 DOORS: tuple[Door, ...] = ("socket", "http")
 
@@ -34,21 +38,36 @@ class Person:
         self.socket = socket
         self._http = http
         self._door = door
-        self._position: str | None = None
-        """Of the last thing that they did."""
+        self._positions: dict[str, str] = {}
+        """By context: of the last thing that they did, or know of."""
 
     async def do(self, fn: str, /, **args: Any) -> Any:
         """Carry out a command; its value. Raise `Refused`."""
-        answer = await self.socket.call(fn, **args) if self._door == "socket" else await self._post(fn, args)
-        self._position = answer["position"]
-        return answer["value"]
+        return (await self.done(fn, **args))["value"]
+
+    async def done(self, fn: str, /, key: str | None = None, **args: Any) -> Frame:
+        """The same, with its position: the same *key* is the same wish."""
+        if self._door == "socket":
+            answer = await self.socket.ask("call", fn=fn, args=args, **({"key": key} if key else {}))
+        else:
+            answer = await self._post(fn, args, **({"Idempotency-Key": key} if key else {}))
+        if answer["position"] is not None:
+            self._positions[CATALOGUE.functions[fn].context] = answer["position"]
+        return answer
 
     async def see(self, fn: str, /, **args: Any) -> Any:
         """The value of a query, with all that they have done in it. Raise `Refused`."""
+        known = self._positions.get(CATALOGUE.functions[fn].context)
         if self._door == "socket":
-            after = {"after": self._position} if self._position else {}
+            after = {"after": known} if known else {}
             return (await self.socket.ask("call", fn=fn, args=args, **after))["value"]
-        return (await self._post(fn, args, **({"Matinee-After": self._position} if self._position else {})))["value"]
+        return (await self._post(fn, args, **({"Matinee-After": known} if known else {})))["value"]
+
+    def hear_of(self, *others: "Person") -> None:
+        """What they have done so far is in whatever this one sees from now on."""
+        for other in others:
+            for context, position in other._positions.items():
+                self._positions[context] = max(self._positions.get(context, ""), position, key=sequence)
 
     async def pages(self, fn: str, /, field: str = "items", **args: Any) -> list[Any]:
         """Everything that a query has, page by page."""
@@ -76,7 +95,7 @@ class Person:
         async with self._http.post(url, params=options, data=file, headers=headers) as answer:
             told = Answered(answer.status, await answer.json(content_type=None))
         if told.status == 202:
-            self._position = told.body["position"]
+            self._positions["library"] = told.body["position"]
         return told
 
     async def taken_in(self, form: str, file: bytes, kind: str = JSON, **options: str) -> Any:
@@ -115,14 +134,32 @@ class Person:
 TYPE = {"Content-Type": JSON}
 
 
+def sequence(position: str) -> int:
+    return int(position.rpartition(":")[2] or -1)
+
+
 @contextlib.asynccontextmanager
 async def person(system: System, name: str, door: Door = "socket") -> AsyncIterator[Person]:
-    """A guest with a library of their own."""
+    """A guest."""
     async with aiohttp.ClientSession(system.http) as http:
         async with http.post("/v1/guest", json={"name": name}) as answer:
             token = (await answer.json())["token"]
         async with await Client.connect(system.ws, token) as socket:
             yield Person(system, token, http, socket, door)
+
+
+@contextlib.asynccontextmanager
+async def moderator(system: System, *roles: str, door: Door = "socket") -> AsyncIterator[Person]:
+    """Somebody with roles in their token; a moderator if none are named."""
+    words = [word for role in roles or ("moderator",) for word in ("--role", role)]
+    told = await asyncio.to_thread(system.matinee, "token", f"Meg {secrets.token_hex(4)}", *words)
+    assert told.returncode == 0, told.stderr
+    token = told.stdout.strip()
+    async with (
+        aiohttp.ClientSession(system.http) as http,
+        await Client.connect(system.ws, token) as socket,
+    ):
+        yield Person(system, token, http, socket, door)
 
 
 async def watched(device: Client, fn: str, /, **args: Any) -> "Watch":
@@ -142,4 +179,10 @@ class Watch:
 
     async def next(self) -> Any:
         self.now = (await self.device.expect(op="value", id=self.number))["value"]
+        return self.now
+
+    async def until(self, so: Callable[[Any], bool]) -> Any:
+        """The first value of which something is so, the one that is shown included."""
+        while not so(self.now):
+            await self.next()
         return self.now

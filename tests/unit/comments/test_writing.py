@@ -175,6 +175,7 @@ class TestNames:
             ("\u202eanA", "anA"),
             ("\u2067Ana", "Ana"),
             ("A\ud800na\uffff", "Ana"),
+            ("Ana \u202e \U000e0041 Bell", "Ana Bell"),
             ("Ana\U000e0041", "Ana"),
             ("🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f", None),
             ("Zoe\u0308", "Zoë"),

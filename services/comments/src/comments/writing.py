@@ -110,9 +110,13 @@ def shown_name(given: str | None, known: str) -> str:
 
 def label(text: str, longest: int) -> str | None:
     """A name or a title, in one line and without what would make trouble; None if nothing of it can be seen."""
-    line = normalize("NFC", _BREAKS.sub(" ", text).strip())[:longest]
-    plain = normalize("NFC", _FLAG_OR_TAG.sub(lambda match: match[1] or "", _UNNAMED.sub("", line))).strip()
+    line = _BREAKS.sub(" ", _untagged(_UNNAMED.sub("", text))).strip()
+    plain = _untagged(normalize("NFC", line)[:longest]).strip()  # the end of a flag may have been cut off
     return plain if _is_visible(plain) and _most_marks(plain) <= MARKS else None
+
+
+def _untagged(text: str) -> str:
+    return _FLAG_OR_TAG.sub(lambda match: match[1] or "", text)
 
 
 # What is found in a text.

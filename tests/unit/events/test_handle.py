@@ -38,6 +38,7 @@ from events.bus import TimedOut
 from events.codec import Codec
 from events.decider import Decider
 from events.handle import (
+    MOST_OF_ALL,
     MOST_REMEMBERED,
     REMEMBERED,
     SENT_AGAIN_WITHIN,
@@ -325,6 +326,24 @@ async def test_what_is_remembered_of_an_actor_is_bounded(log: TrickyLog) -> None
         await aggregates.execute(Deposit(account_id="a", amount=1), by())
     (known,) = (await aggregates._load(A)).known.values()
     assert len(known) == MOST_REMEMBERED
+
+
+async def test_in_a_crowd_who_acted_longest_ago_is_forgotten_once_nothing_can_be_sent_again(log: TrickyLog) -> None:
+    aggregates, later = await opened(log, 0), SENT_AGAIN_WITHIN.total_seconds() + 1
+    crowd = [f"u{n}" for n in range(MOST_OF_ALL // 8)]
+    for n in range(8):
+        for actor in crowd:
+            await aggregates.execute(Deposit(account_id="a", amount=1), by(actor=actor, after=n / 8))
+    loaded = await aggregates._load(A)
+    for actor in crowd[:3]:
+        await aggregates.execute(Deposit(account_id="a", amount=1), by(actor=actor, after=2))
+    assert loaded.remembered == MOST_OF_ALL + 4
+
+    await aggregates.execute(Deposit(account_id="a", amount=1), by(actor="new", after=later))
+
+    assert crowd[0] in loaded.known
+    assert crowd[3] not in loaded.known
+    assert loaded.remembered == sum(map(len, loaded.known.values())) <= MOST_OF_ALL
 
 
 async def test_two_replicas_that_carry_out_one_command_agree_on_what_happened(log: TrickyLog) -> None:

@@ -46,11 +46,15 @@ MOST_REMEMBERED = 4 * QUEUE
 """Of one actor and aggregate: the queues of four replicas."""
 ACTORS = 1_024
 """Actors per aggregate whose command ids are kept; who acted longest ago goes first."""
+MOST_OF_ALL = 4_096
+"""Command ids of an aggregate: in a crowd, those of who acted longest ago go before they are a day old, but not while
+they may still be sent again."""
 REMEMBERED_FOR = timedelta(hours=24)
 SNAPSHOT_EVERY = 50
 """Commits between two snapshots of an aggregate."""
 LARGEST_STATE = 256 * 1024
-"""Of one aggregate; a larger one is warned about, since every decision on it gets slower."""
+"""Of one aggregate, without what is remembered of commands; a larger one is warned about, since every decision on it
+gets slower."""
 LARGEST_SNAPSHOT = 900 * 1024
 """State and remembered command ids; a larger one is not kept, and loading starts from an older one."""
 
@@ -85,6 +89,8 @@ class Loaded(Struct):
     sequence: int = 0
     at: datetime | None = None
     known: dict[str, dict[str, Known]] = {}
+    remembered: int = 0
+    """How many command ids those are."""
     snapshot: int = 0
     """Version at the newest snapshot."""
 
@@ -317,7 +323,7 @@ class Aggregates:
         _remember(loaded, context.actor, context.command_id, Known(context.fingerprint, sequence, context.now))
         if self._snapshots is not None and loaded.version - loaded.snapshot >= SNAPSHOT_EVERY:
             loaded.snapshot = loaded.version
-            task = asyncio.create_task(self._keep(write.key, self._encode(write.key, loaded)))
+            task = asyncio.create_task(self._keep(write.key, *self._encode(write.key, loaded)))
             self._background.add(task)
             task.add_done_callback(self._background.discard)
 
@@ -392,6 +398,7 @@ class Aggregates:
                 try:
                     loaded = msgspec.json.decode(body, type=Loaded)
                     loaded.state = msgspec.convert(loaded.state, type(decider.initial))
+                    loaded.remembered = sum(map(len, loaded.known.values()))
                 except msgspec.MsgspecError as error:
                     log.warning("snapshot not readable", aggregate=str(key), reason=str(error))
                 else:
@@ -399,12 +406,15 @@ class Aggregates:
                         return loaded
         return Loaded(decider.initial)
 
-    def _encode(self, key: Key, loaded: Loaded) -> bytes:
-        return self._schemas[key.aggregate] + b"\n" + msgspec.json.encode(loaded)
+    def _encode(self, key: Key, loaded: Loaded) -> tuple[bytes, int]:
+        """The snapshot, and how many bytes of it are the state."""
+        state = msgspec.json.encode(loaded.state)
+        whole = msgspec.json.encode(msgspec.structs.replace(loaded, state=msgspec.Raw(state)))
+        return self._schemas[key.aggregate] + b"\n" + whole, len(state)
 
-    async def _keep(self, key: Key, snapshot: bytes) -> None:
-        if len(snapshot) > LARGEST_STATE:
-            log.warning("aggregate grows large", aggregate=str(key), bytes=len(snapshot), limit=LARGEST_STATE)
+    async def _keep(self, key: Key, snapshot: bytes, state_bytes: int) -> None:
+        if state_bytes > LARGEST_STATE:
+            log.warning("aggregate grows large", aggregate=str(key), bytes=state_bytes, limit=LARGEST_STATE)
         if len(snapshot) > LARGEST_SNAPSHOT:
             return
         try:
@@ -432,6 +442,7 @@ def _apply(loaded: Loaded, decider: Decider[Any, Any, Any], commit: Commit) -> N
 
 def _remember(loaded: Loaded, actor: str, command_id: str, known: Known) -> None:
     mine = loaded.known.pop(actor, {})
+    before = len(mine)
     mine.pop(command_id, None)
     mine[command_id] = known
     for old in list(mine.values())[:-REMEMBERED]:
@@ -439,8 +450,15 @@ def _remember(loaded: Loaded, actor: str, command_id: str, known: Known) -> None
             break
         del mine[next(iter(mine))]
     loaded.known[actor] = mine
-    if len(loaded.known) > ACTORS:
-        del loaded.known[next(iter(loaded.known))]
+    loaded.remembered += len(mine) - before
+    while len(loaded.known) > ACTORS or (loaded.remembered > MOST_OF_ALL and _is_past(loaded, known.at)):
+        loaded.remembered -= len(loaded.known.pop(next(iter(loaded.known))))
+
+
+def _is_past(loaded: Loaded, now: datetime) -> bool:
+    """Whether nothing can be sent again of whoever acted longest ago."""
+    first = next(iter(loaded.known.values()))
+    return now - next(reversed(first.values())).at > SENT_AGAIN_WITHIN
 
 
 def _repeated(known: Known, context: Context) -> Done | None:

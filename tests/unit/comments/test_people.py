@@ -35,13 +35,14 @@ def test_after_a_while_it_is_told_again_for_who_was_away() -> None:
     assert known.news(ANA, KNOWN_SECONDS + 0.1)
 
 
-def test_in_a_crowd_it_is_told_again_before_a_snapshot_leaves_them_out() -> None:
+def test_a_crowd_is_not_told_of_itself_with_each_line() -> None:
     known = Known()
-    known.news(ANA, 0.0)
-    for number in range(SPEAKERS):
-        known.news(ANA._replace(uid=f"u{number}"), 0.0)
+    crowd = [ANA._replace(uid=f"u{number}") for number in range(SPEAKERS)]
 
-    assert known.news(ANA, 0.1)
+    assert all(known.news(person, 0.0) for person in crowd)
+    assert not any(known.news(person, 10.0) for person in crowd)
+    assert known.news(ANA, 10.0)
+    assert known.news(crowd[0], 10.0)
 
 
 def test_what_is_remembered_is_bounded() -> None:

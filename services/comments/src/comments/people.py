@@ -13,10 +13,11 @@ from events.working import Workplace
 BACK = 200
 """Commits before the newest with which a replica begins: what the one before it may not have told."""
 ROOMS = 1_000
-SPEAKERS = 100
-"""Of one room that are taken to be known there: the snapshot for who comes in names twice as many."""
+SPEAKERS = 2_000
+"""Of one room; who spoke longest ago is forgotten first."""
 KNOWN_SECONDS = 60.0
-"""Then they are told of again, for who was away meanwhile."""
+"""Then they are told of again, for who came or was away meanwhile. In a crowd that is long: who comes in there and was
+not told of somebody asks `chat.people`."""
 
 SAID_BY = "select name, avatar from line where room = $1 and line = $2"
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from tests.integration.comments.threads import ANA, BOB, CYD, MOD, PARTY, SERVICE, T, Talk, asking, in_party
 from tests.integration.readmodels import ReadModel
 
-from comments.queries import export, lives, moderation, notifications, rooms
+from comments.queries import queries
 from comments.queries.following import grants
 from comments.retention import Retention
 from events.contracts.comments import (
@@ -35,7 +35,6 @@ from events.contracts.comments import (
     standing_key,
 )
 from events.contracts.erased import erased_key
-from events.definition import Answering
 from events.log import Commit
 from events.messages import Context, Key, Query
 
@@ -51,9 +50,14 @@ DAN, EVE = "dan", "eve"
 class Story(Talk):
     """A log in the making, with rooms in it."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._spoke: dict[str, str] = {}
+
     def chat(self, text: str = "Hi", by: str = ANA, room: str = CHAT, id: str = "", veil: str = "", **more: Any) -> str:
         """The id of the new line."""
         id = id or f"l{len(self.commits):06d}"
+        self._spoke[id] = by
         name = more.pop("name", by.title())
         fields = {"room": room, "line": id, "uid": by, "name": name, "text": text, "at": self._later(), **more}
         self.say(room_key(room), SaidUnseen(veil=veil, **fields) if veil else Said(**fields), by=by)  # type: ignore[arg-type]
@@ -66,9 +70,9 @@ class Story(Talk):
         self.say(room_key(room), LineHidden(room=room, line=id, by=by, at=self._later(), reason="rude"), by=by)
 
     def restore_line(self, id: str, room: str = CHAT, by: str = MOD) -> None:
-        """What was said is in the event, which nothing here reads."""
+        """What was said is in the event, too, but for read models it is in the line."""
         at = self._later()
-        event = LineRestored(room=room, line=id, uid="", text="", said_at=at, by=by, at=at)
+        event = LineRestored(room=room, line=id, uid=self._spoke[id], text="", said_at=at, by=by, at=at)
         self.say(room_key(room), event, by=by)
 
     def pin_line(self, id: str | None, room: str = CHAT) -> None:
@@ -128,17 +132,6 @@ class Story(Talk):
 
     def erase(self, uid: str, final: bool = True) -> None:
         self.say(erased_key(uid), CommentsErased(uid=uid, erasure="e1", at=self._later(), final=final), by=uid)
-
-
-def queries(retention: Retention) -> dict[type[Query], Answering]:
-    """Those about rooms and people; `threads` has its own."""
-    return {
-        **rooms.queries(retention),
-        **lives.queries(retention),
-        **moderation.QUERIES,
-        **notifications.QUERIES,
-        **export.QUERIES,
-    }
 
 
 def ask(model: ReadModel, query: Query, context: Context, retention: Retention = Retention()) -> Awaitable[Any]:

@@ -25,7 +25,8 @@ EXCERPT = 200
 MARK = "select upto from mark where uid = $1 and about = $2"
 # What is said in a party is for its members; and nobody is told the end of a film by a notification.
 MINE = """
-    select notification.position, nth, kind, subject, id, notification.by, notification.at, media,
+    select notification.position, nth, kind, subject, id, notification.by, notification.at,
+           coalesce(thread.media, live.media) as media,
            coalesce(thread.title, live.title) as title,
            case when notification.by = '' then '' else coalesce(comment.name, line.name, '') end as by_name,
            case when comment.party_id is null and not comment.spoiler then left(comment.text, $7)

@@ -1,0 +1,71 @@
+"""Live events, how many are there, and the list of them."""
+
+from typing import Any
+
+from tests.integration.comments.stories import ANA, BOB, CYD, LIVE, Story, ask, asking, every_page
+from tests.integration.readmodels import ReadModel
+
+from events.contracts.comments import (
+    LIVES_TOPIC,
+    ListLives,
+    LiveView,
+    ShowLive,
+    audience_topic,
+    room_topic,
+    standing_topic,
+)
+
+
+async def live(model: ReadModel) -> LiveView:
+    view: LiveView = await ask(model, ShowLive(live_id="final"), asking())
+    return view
+
+
+async def test_a_live_event_begins_goes_on_and_ends(model: ReadModel, story: Story) -> None:
+    story.start()
+    story.appoint(BOB)
+    story.appoint(CYD)
+    story.chat(room=LIVE)
+    story.chat(room=LIVE, veil="shadow")
+    await model.apply(story.commits)
+    before = await live(model)
+    await model.apply([story.sample(70, 80)], [story.sample(60, 80)])
+    during = await live(model)
+    story.end()
+    await model.apply(story.commits[-1:])
+    after = await live(model)
+    story.start(session=2, title="Once more")
+    await model.apply(story.commits[-1:])
+    again = await live(model)
+
+    assert (before.on, before.viewers, before.most_viewers, before.lines) == (True, 0, 0, 1)
+    assert (before.title, before.owner, before.moderators, before.ended_at) == ("The final", ANA, [BOB, CYD], None)
+    assert (during.viewers, during.most_viewers) == (60, 80)
+    assert (after.on, after.viewers, after.most_viewers, after.reason) == (False, 0, 80, "ended")
+    assert (again.session, again.on, again.viewers, again.most_viewers, again.reason) == (2, True, 0, 0, None)
+    assert (again.title, again.moderators, again.lines) == ("Once more", [BOB, CYD], 1)
+
+
+async def test_the_list_has_those_first_that_are_on_and_most_watched(model: ReadModel, story: Story) -> None:
+    for n, live_id in enumerate(("a", "b", "c", "d", "e")):
+        story.start(live_id)
+        story.sample(n % 3, 5, live_id)
+    story.end("c")
+    await model.apply(story.commits, story.heartbeats)
+
+    async def page(cursor: str | None, **more: Any) -> tuple[list[str], str | None]:
+        found = await ask(model, ListLives(limit=2, cursor=cursor, **more), asking())
+        return [live.live_id for live in found.lives], found.cursor
+
+    assert await every_page(page) == [["e", "b"], ["d", "a"]]
+    assert await every_page(lambda cursor: page(cursor, on=False)) == [["e", "b"], ["d", "a"], ["c"]]
+
+
+async def test_whatever_changes_of_a_live_event_touches_it_and_the_list(model: ReadModel, story: Story) -> None:
+    tell: list[Any] = [story.start, lambda: story.appoint(BOB), lambda: story.chat(room=LIVE), story.end]
+    for one in tell:
+        one()
+        assert {room_topic(LIVE), LIVES_TOPIC} <= await model.apply(story.commits[-1:])
+    assert await model.apply([story.sample(1, 1)]) == {audience_topic("final"), LIVES_TOPIC}
+    story.appoint(CYD)
+    assert standing_topic(CYD) in await model.apply(story.commits[-1:])

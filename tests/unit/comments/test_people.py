@@ -1,4 +1,4 @@
-from comments.people import KNOWN_SECONDS, ROOMS, SPEAKERS, Known, Person, cast
+from comments.people import KNOWN_SECONDS, SPEAKERS, Known, Person, cast
 from events.ambient import Cast
 
 ANA = Person("party:p1", "ana", "Ana", "cat")
@@ -35,7 +35,7 @@ def test_after_a_while_it_is_told_again_for_who_was_away() -> None:
     assert known.news(ANA, KNOWN_SECONDS + 0.1)
 
 
-def test_a_crowd_is_not_told_of_itself_with_each_line() -> None:
+def test_what_is_remembered_is_bounded() -> None:
     known = Known()
     crowd = [ANA._replace(uid=f"u{number}") for number in range(SPEAKERS)]
 
@@ -43,15 +43,6 @@ def test_a_crowd_is_not_told_of_itself_with_each_line() -> None:
     assert not any(known.news(person, 10.0) for person in crowd)
     assert known.news(ANA, 10.0)
     assert known.news(crowd[0], 10.0)
-
-
-def test_what_is_remembered_is_bounded() -> None:
-    known = Known()
-    for number in range(ROOMS + 1):
-        known.news(ANA._replace(room=f"party:{number}"), 0.0)
-
-    assert known.news(ANA._replace(room="party:0"), 0.1)
-    assert not known.news(ANA._replace(room=f"party:{ROOMS}"), 0.1)
 
 
 def test_the_rooms_channel_is_told() -> None:

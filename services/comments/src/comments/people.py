@@ -12,9 +12,8 @@ from events.working import Workplace
 
 BACK = 200
 """Commits before the newest with which a replica begins: what the one before it may not have told."""
-ROOMS = 1_000
-SPEAKERS = 2_000
-"""Of one room; who spoke longest ago is forgotten first."""
+SPEAKERS = 20_000
+"""Of all rooms together; who spoke longest ago is forgotten first."""
 KNOWN_SECONDS = 60.0
 """Then they are told of again, for who came or was away meanwhile. In a crowd that is long: who comes in there and was
 not told of somebody asks `chat.people`."""
@@ -32,23 +31,21 @@ class Person(NamedTuple):
 
 
 class Known:
-    """Who was told of lately, room by room, without I/O."""
+    """Who was told of lately, without I/O."""
 
     def __init__(self) -> None:
-        self._rooms: OrderedDict[str, OrderedDict[str, tuple[Person, float]]] = OrderedDict()
+        self._told: OrderedDict[tuple[str, str], tuple[Person, float]] = OrderedDict()
+        """By room and uid, and when."""
 
     def news(self, person: Person, now: float) -> bool:
         """Whether they are to be told of, which they then are."""
-        people = self._rooms.setdefault(person.room, OrderedDict())
-        self._rooms.move_to_end(person.room)
-        if len(self._rooms) > ROOMS:
-            self._rooms.popitem(last=False)
-        told, at = people.get(person.uid, (None, 0.0))
+        where = person.room, person.uid
+        told, at = self._told.get(where, (None, 0.0))
         is_news = told != person or now - at > KNOWN_SECONDS
-        people[person.uid] = person, now if is_news else at
-        people.move_to_end(person.uid)
-        if len(people) > SPEAKERS:
-            people.popitem(last=False)
+        self._told[where] = person, now if is_news else at
+        self._told.move_to_end(where)
+        if len(self._told) > SPEAKERS:
+            self._told.popitem(last=False)
         return is_news
 
 

@@ -175,8 +175,8 @@ async def _timed(socket: Socket, question: Question, asked: int) -> tuple[str, l
 async def _rebuild(report: Report, system: Matinee, rounds: int, events: int, beside: int) -> None:
     ours, theirs = [], []
     for _ in range(rounds):
-        ours.append(events / await logs.replay(system, SERVICE))
         theirs.append(beside / await logs.replay(system, BESIDE))
+        ours.append(events / await logs.replay(system, SERVICE))
     report.figure("rebuild_per_s", spread(ours))
     report.besides("of parties, events per s", spread(theirs))
     pairs = zip(ours, theirs, strict=True)

@@ -9,7 +9,7 @@ import { Teller, Typists } from "../../../../services/gateway/src/gateway/web/wa
 
 const at = (second) => new Date(Date.UTC(2026, 0, 1) + second * 1000).toISOString();
 const said = (line, second, fields = {}) =>
-  ({ line, uid: "ana", text: `line ${line}`, answers: null, media_seconds: null, mentions: [], at: at(second), ...fields });
+  ({ line, uid: "ana", text: `line ${line}`, answers: null, media_seconds: null, mentions: [], at: at(second), position: `at ${second}`, ...fields });
 const snapshot = (lines, fields = {}) => ({ lines, people: { ana: { name: "Ana", avatar: "" } }, pinned: null, ...fields });
 const ids = (lines) => lines.list.map(({ line }) => line).join(" ");
 
@@ -23,8 +23,9 @@ test("lines are those of the snapshot, then those that come, then older ones bef
   const lines = known(said("c", 3), said("d", 4));
   lines.happened("comments.said", said("e", 5));
   lines.happened("comments.said", said("e", 5));
-  assert.equal(lines.cursor, undefined);
+  assert.equal(lines.cursor, "at 3");
   assert.equal(lines.older({ lines: [said("b", 2), said("c", 3)], cursor: "more" }), 1);
+  assert.equal(lines.cursor, "at 2");
   assert.equal(lines.older({ lines: [said("a", 1)], cursor: null }), 1);
   assert.equal(ids(lines), "a b c d e");
   assert.equal(lines.cursor, null);
@@ -86,6 +87,18 @@ test("a pinned line is known, or it is said that it is not; hidden or taken back
   assert.equal(lines.pinned, undefined);
   lines.happened("comments.line-pinned", { line: null });
   assert.equal(lines.pinned, null);
+});
+
+test("of a long talk the newest thousand lines are kept, and those before them are asked for again", () => {
+  const lines = known();
+  assert.equal(lines.cursor, undefined);
+  lines.older({ lines: [], cursor: null });
+  for (let n = 0; n < 1_001; n++) lines.happened("comments.said", said(`n${n}`, n), `place ${n}`);
+  assert.equal(lines.list.length, 1_000);
+  assert.equal(lines.cursor, "place 1");
+  assert.equal(lines.older({ lines: [said("n0", 0)], cursor: null }), 1);
+  assert.equal(lines.list[0].line, "n0");
+  assert.equal(lines.cursor, null);
 });
 
 test("a new snapshot begins anew, with own lines that nobody else sees", () => {

@@ -49,7 +49,12 @@ const DOING = {
 
 const wait = (seconds) => (seconds >= 90 ? `${Math.round(seconds / 60)} minutes` : `${Math.max(1, Math.ceil(seconds))} s`);
 
-const UNREADABLE = {};
+const UNREADABLE = {
+  "half-character": "it has a piece of a character", "control-character": "it has control characters", "not-a-character": "it has characters that are none",
+  "invisible-tag": "it has characters that nobody sees", "direction-override": "it turns the direction of writing round",
+  "direction-left-open": "it turns the direction of writing and not back", "nothing-visible": "nothing in it can be seen",
+  "too-many-marks": "too many marks are piled up on a letter",
+};
 
 const muted = (until) => `Moderators have muted you here: you can read, and not write${until ? `, until ${timeOfDay(until)}` : ""}.`;
 
@@ -73,7 +78,7 @@ export function words(error) {
   if (code === "rate-limited") return `That was a bit much. Try again in ${wait(details.retry_after ?? 1)}.`;
   if (code === "slow-mode") return `Slow mode: you can go on in ${wait(details.retry_after ?? 1)}.`;
   if (code === "muted") return muted(details.until);
-  if (code === "text-unreadable") return `This cannot be shown as it is: ${UNREADABLE[details.reason] ?? details.reason ?? "it has characters that make trouble"}.`;
+  if (code === "text-unreadable") return `This cannot be shown as it is: ${UNREADABLE[details.reason] ?? "it has characters that make trouble"}.`;
   if (code === "key-locked") return `Too many wrong keys. Try again in ${wait(details.retry_after ?? 60)}.`;
   if (code === "not-the-host") {
     const who = details.needs === "cohost" ? "hosts and co-hosts" : "the host";

@@ -130,12 +130,9 @@ export class Conversation {
     if (this.#isLoading || this.lines.cursor === null) return;
     this.#isLoading = true;
     try {
-      // The first page may hold nothing but what the snapshot told already.
-      for (let added = 0; !added && this.lines.cursor !== null;) {
-        const { cursor } = this.lines;
-        const { value } = await this.#client.call("chat.history", { room: this.room, limit: PAGE, ...(cursor && { cursor }) });
-        added = this.lines.older(value);
-      }
+      const { cursor } = this.lines;
+      const { value } = await this.#client.call("chat.history", { room: this.room, limit: PAGE, ...(cursor && { cursor }) });
+      this.lines.older(value);
       this.#emit("lines");
     } finally {
       this.#isLoading = false;
@@ -166,8 +163,8 @@ export class Conversation {
   #followed({ state, recovered }, isFirst) {
     this.refused = null;
     if (state) {
-      const { open, slow_seconds, links, words = null, may_moderate, muted } = state;
-      this.rules = { open, slow_seconds, links, words, may_moderate };
+      const { open, slow_seconds, links, may_moderate, muted } = state;
+      this.rules = { open, slow_seconds, links, may_moderate };
       this.muted = muted;
       this.#emit("rules");
     }
@@ -188,14 +185,14 @@ export class Conversation {
     }
   }
 
-  #happened({ type, data }) {
+  #happened({ type, data, position }) {
     if (type === "comments.room-configured") {
-      const { open, slow_seconds, links, words = this.rules?.words ?? null } = data;
-      this.rules = { ...this.rules, open, slow_seconds, links, words };
+      const { open, slow_seconds, links } = data;
+      this.rules = { ...this.rules, open, slow_seconds, links };
       this.waitsUntil = Math.min(this.waitsUntil, this.#now() + slow_seconds * 1000);
       this.#emit("rules");
     }
-    if (!this.lines.happened(type, data)) return;
+    if (!this.lines.happened(type, data, position)) return;
     if (type === "comments.said") {
       this.#typists.spoke(data.uid);
       this.#emit("typing");

@@ -4,8 +4,8 @@
 const MOST = 1_000;
 
 const milliseconds = (at) => (typeof at === "number" ? at : Date.parse(at));
-const lineOf = ({ line, uid, text, answers = null, media_seconds = null, at }) =>
-  ({ line, uid, text, answers, media_seconds, at: milliseconds(at), hidden: false });
+const lineOf = ({ line, uid, text, answers = null, media_seconds = null, at, position = null }) =>
+  ({ line, uid, text, answers, media_seconds, at: milliseconds(at), position, hidden: false });
 
 /**
  * Lines are `{ line, uid, text, answers, media_seconds, at, hidden }`, `at` in milliseconds. One's own that others do
@@ -15,7 +15,7 @@ export class Lines {
   #lines = [];
   #own = new Map();
   #gone = new Set();
-  #cursor = undefined;
+  #isAll = false;
 
   constructor() {
     this.people = new Map();
@@ -25,7 +25,7 @@ export class Lines {
   /** All that is known, oldest first. */
   get list() {
     const first = this.#lines[0]?.at ?? -Infinity;
-    const own = [...this.#own.values()].filter(({ at }) => at >= first || this.#cursor === null);
+    const own = [...this.#own.values()].filter(({ at }) => at >= first || this.#isAll);
     return own.reduce((lines, line) => inserted(lines, line), this.#lines);
   }
 
@@ -33,15 +33,15 @@ export class Lines {
     return this.#lines.find((known) => known.line === line) ?? this.#own.get(line);
   }
 
-  /** Where older ones are: undefined if nobody asked yet, null if there are none. */
+  /** Where to go on further back: a line's position, null if there is nothing before it, undefined if nothing is known. */
   get cursor() {
-    return this.#cursor;
+    return this.#isAll ? null : this.#lines.find(({ position }) => position !== null)?.position;
   }
 
   /** The snapshot with which following begins, also again after too much was missed. */
   reset({ lines, people, pinned }) {
     this.#lines = [];
-    this.#cursor = undefined;
+    this.#isAll = false;
     this.#meet(people);
     this.#take(lines, (line) => this.#lines.push(line));
     this.pinned = pinned ? this.#seen(pinned) : null;
@@ -52,7 +52,7 @@ export class Lines {
     const before = [];
     this.#take(lines, (line) => before.push(line));
     this.#lines = [...before, ...this.#lines];
-    this.#cursor = cursor;
+    this.#isAll = cursor === null;
     return before.length;
   }
 
@@ -66,10 +66,10 @@ export class Lines {
     if (!this.get(line.line) && !this.#gone.has(line.line)) this.#own.set(line.line, this.#seen(line));
   }
 
-  /** Whether anything changed by this event of the channel. */
-  happened(type, data) {
+  /** Whether anything changed by this event of the channel, at its position. */
+  happened(type, data, position) {
     switch (type) {
-      case "comments.said": return this.#add(data);
+      case "comments.said": return this.#add({ ...data, position });
       case "comments.line-restored": return this.#restore(data);
       case "comments.line-hidden": return this.#change(data.line, { hidden: true });
       case "comments.line-deleted": return this.#drop(data.line);
@@ -101,7 +101,11 @@ export class Lines {
   #add(data) {
     if (this.#gone.has(data.line) || this.#lines.some(({ line }) => line === data.line)) return false;
     this.#own.delete(data.line);
-    this.#lines = [...this.#lines, lineOf(data)].slice(-MOST);
+    this.#lines = [...this.#lines, lineOf(data)];
+    if (this.#lines.length > MOST) {
+      this.#lines = this.#lines.slice(-MOST);
+      this.#isAll = false;
+    }
     return true;
   }
 
@@ -109,7 +113,7 @@ export class Lines {
     if (this.#change(data.line, { hidden: false })) return true;
     this.#own.delete(data.line);
     const line = lineOf({ ...data, at });
-    const isLoaded = this.#cursor === null || (this.#lines.length ? line.at >= this.#lines[0].at : true);
+    const isLoaded = this.#isAll || (this.#lines.length ? line.at >= this.#lines[0].at : true);
     if (isLoaded) this.#lines = inserted(this.#lines, line);
     return isLoaded;
   }

@@ -50,30 +50,27 @@ export function moderation(conversation, { client, page, closed }) {
 }
 
 function rulesForm(conversation, attempt) {
-  const { open, slow_seconds, links, words } = conversation.rules ?? { open: true, slow_seconds: 0, links: "allow", words: [] };
+  const { open, slow_seconds, links } = conversation.rules ?? { open: true, slow_seconds: 0, links: "allow" };
   const field = (name, input) => h("label", {}, name, input);
-  const known = words !== null;
+  // Nobody is told the words that there are: they are set all together.
+  const words = h("textarea", { name: "words", rows: "3", dir: "auto", "aria-label": "Words, one a line" });
+  const other = h("details", {}, h("summary", {}, "Set words that are not to be said"),
+    h("p", { class: "quiet fine" }, "One a line, in place of all that were set before; an * at its end stands for any ending."), words);
   const form = h("form", { on: { submit: (event) => {
     event.preventDefault();
     const given = new FormData(form);
     const wanted = given.get("words").split("\n").map((word) => word.trim()).filter(Boolean);
     attempt("chat.configure", {
       open: given.has("open"), slow_seconds: Number(given.get("slow_seconds")), links: given.get("links"),
-      ...((known || wanted.length) && { words: wanted }),
+      ...(other.open && { words: wanted }),
     }, "Changed.");
   } } },
   h("label", { class: "check" }, h("input", { type: "checkbox", name: "open", checked: open }), "Everybody may speak in the chat"),
   field("Seconds between two lines of one person (0 for no limit)", h("input", { type: "number", name: "slow_seconds", min: "0", max: "3600", step: "1", value: String(slow_seconds), required: true })),
   field("Links", h("select", { name: "links" }, ...LINKS.map(([value, name]) => h("option", { value, ...(value === links && { selected: true }) }, name)))),
-  field("Words that are not to be said, one a line; `word*` for all that begin so", textarea(words ?? [], known)),
+  other,
   h("div", { class: "row end" }, h("button", { class: "primary" }, "Save the chat's rules")));
   return h("section", {}, h("h3", {}, "Chat and comments of this room"), form);
-}
-
-function textarea(words, known) {
-  const made = h("textarea", { name: "words", rows: "3", dir: "auto", placeholder: known ? "" : "What there is stays if nothing is written here" });
-  made.value = words.join("\n");
-  return made;
 }
 
 function caseRow(attempt, where) {

@@ -12,6 +12,9 @@ const SHOWN = 5_000;
 const PER_LETTER = 30;
 const AT_ONCE = 4;
 const LETTERS = 160;
+/** Seconds beside its moment at which one is not shown any more: somebody jumped. */
+const AHEAD = 1;
+const BEHIND = 15;
 
 /**
  * What lies over the film. `picture()` is where one's own is, in seconds or null; `isPlaying()` whether it goes on.
@@ -58,8 +61,11 @@ export function timed(client, room, { choice, picture, isPlaying }) {
     const position = choice.overFilm && room.party?.media ? picture() : null;
     if (position === null) return;
     watch(position);
+    for (const [id, card] of shown) {
+      if (isPlaying()) card.left -= went;
+      if (card.left <= 0 || card.at > position + AHEAD || card.at < position - BEHIND) drop(id);
+    }
     for (const comment of passing.look(position, all())) add(comment);
-    if (isPlaying()) for (const [id, card] of shown) if ((card.left -= went) <= 0) drop(id);
   }
 
   function add(comment) {
@@ -70,7 +76,7 @@ export function timed(client, room, { choice, picture, isPlaying }) {
     element.append(card.element);
   }
 
-  function cardOf({ uid, name, text, spoiler }) {
+  function cardOf({ uid, name, text, spoiler, media_seconds: at }) {
     const words = beginning(text, LETTERS);
     const said = h("span", { dir: "auto", hidden: spoiler }, words);
     const reveal = spoiler && h("button", { type: "button", class: "small", on: { click: () => {
@@ -79,7 +85,7 @@ export function timed(client, room, { choice, picture, isPlaying }) {
     } } }, "Spoiler: show it");
     const who = named(uid === client.user ? "You" : name || "Somebody", { class: "name speaker" });
     who.style.setProperty("--hue", hue(uid));
-    return { element: h("p", { class: "card-over" }, who, " ", said, reveal), left: SHOWN + PER_LETTER * words.length, of: `${text} ${spoiler}` };
+    return { element: h("p", { class: "card-over" }, who, " ", said, reveal), at, left: SHOWN + PER_LETTER * words.length, of: `${text} ${spoiler}` };
   }
 
   function drop(id) {

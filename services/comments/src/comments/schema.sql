@@ -58,7 +58,8 @@ create table comment (
 ) with (fillfactor = 85);
 -- Those at the top, which have no parent, and the replies to each.
 create index comment_in_order on comment (thread_id, coalesce(parent, ''), posted_at, comment_id) where shown;
-create index comment_by_reactions on comment (thread_id, (parent is null), reactions, posted_at, comment_id)
+-- Apart from each other those at the top and replies, at whichever depth.
+create index comment_by_reactions on comment (thread_id, least(depth, 1), reactions, posted_at, comment_id)
     where shown and reactions > 0;
 create index comment_at_moment on comment (thread_id, media_seconds, posted_at, comment_id)
     where shown and media_seconds is not null;

@@ -31,7 +31,7 @@ FOLLOWED = """
                select from comment
                 where comment.thread_id = page.thread_id and visible and comment.uid <> $1
                   and posted_at > coalesce(mark.upto, '-infinity')
-                limit $7) as some) as unread
+                limit $7) as counted) as unread
      order by spoken_at desc, thread_id desc
 """
 

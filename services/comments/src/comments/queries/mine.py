@@ -39,7 +39,7 @@ UNREAD_OF = """
         select count(*) as comments from (
             select from comment
              where thread_id = $2 and visible and uid <> $1 and posted_at > coalesce(mark.upto, '-infinity')
-             limit $3) as some) as unread
+             limit $3) as counted) as unread
 """
 
 WRITTEN = "select uid, veil, gone from comment where thread_id = $1 and comment_id = $2"

@@ -23,12 +23,12 @@ DAYS = 30
 FIRST = "select min(posted_at) from comment where thread_id = $1 and visible"
 BUSIEST = "select part from strip where thread_id = $1 order by comments desc, part limit 5"
 BY_DAY = "select day, comments from day where thread_id = $1 and day > $2 order by day"
-# Those with an emoji are few enough for an index; of the others, the newest.
+# Each half as the index has it.
 TOP = f"""
-    (select {COLUMNS} from comment where thread_id = $1 and shown and reactions > 0 and parent is null and visible
+    (select {COLUMNS} from comment where thread_id = $1 and shown and reactions > 0 and least(depth, 1) = 0 and visible
       order by reactions desc, posted_at desc, comment_id desc limit 5)
     union all
-    (select {COLUMNS} from comment where thread_id = $1 and shown and reactions > 0 and parent is not null and visible
+    (select {COLUMNS} from comment where thread_id = $1 and shown and reactions > 0 and least(depth, 1) = 1 and visible
       order by reactions desc, posted_at desc, comment_id desc limit 5)
 """
 

@@ -42,7 +42,7 @@ OLDEST = f"""
      order by posted_at, comment_id limit $5
 """
 REACTED = f"""
-    {AT_THE_TOP} and parent is null and reactions > 0
+    {AT_THE_TOP} and least(depth, 1) = 0 and reactions > 0
        and (reactions, posted_at, comment_id) < ($2::float8::int, $3, $4)
      order by reactions desc, posted_at desc, comment_id desc limit $5
 """

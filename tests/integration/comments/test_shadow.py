@@ -5,10 +5,12 @@ The same story is told twice, once with them and once without, and whatever othe
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from tests.integration.comments import threads
 from tests.integration.comments.stories import (
     ANA,
     BOB,
@@ -26,7 +28,7 @@ from tests.integration.comments.stories import (
     in_party,
     soon,
 )
-from tests.integration.comments.threads import FILM, P
+from tests.integration.comments.threads import FILM, P, U
 from tests.integration.readmodels import ReadModel
 
 from comments.queries import queries
@@ -54,10 +56,14 @@ from events.contracts.comments import (
     ShowStatistics,
     ShowThread,
     ShowTimed,
+    thread_of,
 )
 from events.messages import Context, Query, Rejected
 
 FOR_MODERATORS = {ShowCases, ShowDeeds, ShowStandings}
+V = thread_of("tt0000001")
+"""A thread that nobody else ever says anything in."""
+MEDIA = threads.MEDIA | {V: {"media": "tt0000001"}}
 POSITIONS = re.compile(rb'comments:k3f9:\d+|"id":"\d+-\d+"|"rank":[0-9.e-]+')
 """The places in the log, which everything that happens moves on."""
 Whisper = Callable[..., None]
@@ -90,6 +96,9 @@ def told(acting: bool) -> Story:
     whisper(story.post, "spam to myself", EVE, id="s3", to="s2", name="Evil", veil="shadow")
     whisper(story.post, "spam in the party", EVE, id="s4", to="p1", thread=P, name="Evil", veil="shadow")
     whisper(story.edit, "s1", "spam words, edited", EVE)
+    for thread in (U, V):
+        whisper(story.begin, thread, **MEDIA[thread])
+        whisper(story.post, "spam, first", EVE, id="u0", thread=thread, name="Evil", veil="shadow")
     whisper(story.react, "a1", "👻", EVE, veil="shadow")
     whisper(story.react, "p1", "👻", EVE, thread=P, veil="shadow")
     whisper(story.react, "s2", "👻", EVE, veil="shadow")
@@ -109,6 +118,10 @@ def told(acting: bool) -> Story:
     story.react("a1", "👍", CYD)
     story.post("after", BOB, id="b1", to="a1", mentions=(ANA,))
     story.post("after, in the party", BOB, id="b2", to="p1", thread=P)
+    if not acting:
+        story.begin(U)
+        story.now -= timedelta(seconds=1)
+    story.post("after, elsewhere", BOB, id="u1", thread=U)
     story.chat("after", BOB, id="l2", answers="l1")
     story.chat("after, live", ANA, id="v2", room=LIVE, mentions=(BOB,))
     return story
@@ -116,14 +129,24 @@ def told(acting: bool) -> Story:
 
 def asked() -> Iterator[Query]:
     """Everything that others than moderators can ask, where Eve may have left a trace."""
-    abouts: list[dict[str, Any]] = [{"media": FILM}, {"media": FILM, "party_id": PARTY}]
+    abouts: list[dict[str, Any]] = [{"media": FILM}, {"media": FILM, "party_id": PARTY}, MEDIA[U], MEDIA[V]]
     for about in abouts:
         for order in ("newest", "oldest", "top", "moment"):
             yield ShowThread(order=order, limit=100, replies=20, depth=8, **about)
         yield ShowTimed(start=0.0, end=3_600.0, **about)
         yield ShowDensity(**about)
         yield ShowStatistics(**about)
-    for thread_id, comment_id in ((T, "a1"), (P, "p1"), (T, "e0"), (T, "s1"), (T, "s2"), (P, "s4"), (T, "s7")):
+    for thread_id, comment_id in (
+        (T, "a1"),
+        (P, "p1"),
+        (T, "e0"),
+        (T, "s1"),
+        (T, "s2"),
+        (P, "s4"),
+        (T, "s7"),
+        (U, "u0"),
+        (V, "u0"),
+    ):
         yield ShowReplies(thread_id=thread_id, comment_id=comment_id)
         yield ShowEdits(thread_id=thread_id, comment_id=comment_id)
     for uid in (ANA, BOB, EVE):
@@ -136,7 +159,7 @@ def asked() -> Iterator[Query]:
         yield ShowHistory(room=room, limit=100)
         yield ShowMyLines(room=room)
         yield ShowPeople(room=room, uids=(ANA, BOB, EVE))
-    for thread_id in (T, P):
+    for thread_id in (T, P, U, V):
         yield ShowMine(thread_id=thread_id)
     yield from (ShowDiscussed(), ShowFollowed(), ShowLive(live_id="final"), ListLives(), ShowNotifications(), Export())
 

@@ -5,7 +5,7 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta
 
 from comments.queries.rights import readable
-from comments.queries.views import thread_view
+from comments.queries.views import BEGUN, thread_view
 from events import cursor
 from events.contracts.comments import UNREAD, FollowedThread, FollowedThreads, ShowFollowed, ThreadId
 from events.cursor import LAST, Instant
@@ -13,9 +13,9 @@ from events.messages import Context
 from events.projection import Db
 
 # Of parties, those that the asker is in; where moderators keep them out, nothing is shown either.
-FOLLOWED = """
+FOLLOWED = f"""
     with page as (
-        select thread.*, author.comments as mine, coalesce(latest_at, begun_at) as spoken_at
+        select thread.*, {BEGUN}, author.comments as mine, coalesce(latest_at, begun_at) as spoken_at
           from author join thread using (thread_id)
          where uid = $1 and author.comments > 0
            and (party_id is null or party_id = any($2::text[]))

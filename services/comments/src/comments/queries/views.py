@@ -25,7 +25,12 @@ REACTIONS = """
          order by people desc, emoji limit $3) as found
 """
 
-THREADS = "select * from thread where thread_id = any($1::text[])"
+# Not when its row was made: somebody may have done that whom others do not see.
+BEGUN = """
+    (select posted_at from comment where comment.thread_id = thread.thread_id and visible
+      order by posted_at limit 1) as first_at
+"""
+THREADS = f"select thread.*, {BEGUN} from thread where thread_id = any($1::text[])"
 
 Named = tuple[str, str]
 
@@ -79,7 +84,8 @@ async def threads_of(db: Db, ids: Iterable[str]) -> dict[str, Any]:
 
 
 def thread_view(row: Any) -> ThreadView:
-    return ThreadView(**{name: row[name] for name in ThreadView.__struct_fields__})
+    fields = {name: row[name] for name in ThreadView.__struct_fields__}
+    return ThreadView(**fields | {"begun_at": row["first_at"]})
 
 
 def unbegun(thread_id: str, media: str, season: int | None, episode: int | None) -> ThreadView:

@@ -450,6 +450,7 @@ class ThreadView(Struct, frozen=True, kw_only=True):
     party_id: str | None
     title: str | None
     begun_at: datetime | None
+    """When the first of those comments that can be seen was posted."""
     comments: int
     """That can be seen, replies included."""
     people: int

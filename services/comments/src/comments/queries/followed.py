@@ -7,9 +7,9 @@ from msgspec import Meta
 from comments.queries.rights import readable
 from comments.queries.views import BEGUN, thread_view
 from events import cursor
-from events.contracts.comments import UNREAD, FollowedThread, FollowedThreads, ShowFollowed, ThreadId
+from events.contracts.comments import UNREAD, FollowedThread, FollowedThreads, ShowFollowed
 from events.cursor import LAST, Instant
-from events.messages import Context
+from events.messages import NO_NUL, Context
 from events.projection import Db
 
 # Of parties, those that the asker is in; where moderators keep them out, nothing is shown either.
@@ -40,7 +40,7 @@ class Turn(NamedTuple):
     """A place in the order of what was said last."""
 
     at: Instant
-    thread_id: ThreadId | Annotated[str, Meta(max_length=0)]
+    thread_id: Annotated[str, Meta(max_length=100, pattern=NO_NUL)]
 
 
 LATEST = Turn(LAST, "")

@@ -10,7 +10,8 @@ from tests.browser.people import DESKTOP, PHONE, Cast, Person
 LANDSCAPE = {"width": 740, "height": 360}
 
 # What somebody who cannot see the page is told of each thing that can be pressed, filled or chosen.
-UNNAMED = """() => [...document.querySelectorAll("button, a, input, select, summary, video, [role=tab], dialog")]
+UNNAMED = """() => [...document.querySelectorAll(
+  "button, a, input, textarea, select, summary, video, [role=tab], dialog, div[role=img]")]
   .filter((element) => element.checkVisibility({ visibilityProperty: true }) || element.matches("video"))
   .filter((element) => !(element.innerText?.trim() || element.ariaLabel || element.labels?.length
     || element.getAttribute("aria-labelledby")))
@@ -75,9 +76,32 @@ async def each_screen(person: Person, film: str) -> Any:
     await expect(page.locator(".queue li")).to_have_count(1)
     yield "queue"
     await person.tab("Chat")
-    await page.get_by_label("Say something").fill("x" * 300)
+    await page.get_by_label("Say something", exact=True).fill("x" * 300)
     await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="More about this line").click()
+    await page.get_by_role("button", name="Show at the top").click()
+    await expect(page.locator(".pinned")).to_be_visible()
+    await page.get_by_role("button", name="More about this line").click()
     yield "chat"
+    await person.tab("Comments")
+    await page.get_by_label("Say something about this").fill("A comment https://example.org/" + "x" * 300)
+    await page.get_by_role("button", name="Comment", exact=True).click()
+    row = page.locator("li.comment")
+    await expect(row).to_have_count(1)
+    await row.get_by_role("button", name="Reply").click()
+    await page.get_by_label("Answer yourself").fill("An answer")
+    await row.locator("form").get_by_role("button", name="Reply").click()
+    await expect(row).to_have_count(2)
+    await row.first.get_by_role("button", name="React", exact=True).click()
+    await page.get_by_role("button", name="React with 🔥").click()
+    await row.first.get_by_role("button", name="More about this comment").click()
+    await page.get_by_role("button", name="Pin").click()
+    await expect(page.locator(".pin")).to_be_visible()
+    await row.last.get_by_role("button", name="React", exact=True).click()
+    await page.get_by_role("button", name="Notifications").click()
+    await expect(page.get_by_text("Nobody has mentioned or answered you.")).to_be_visible()
+    yield "comments"
+    await page.keyboard.press("Escape")
     await person.press("Play")
     await person.plays()
     await person.tab("Timeline")

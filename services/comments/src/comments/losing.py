@@ -13,7 +13,6 @@ from events.working import Workplace
 log = structlog.get_logger("losing")
 
 LOOK_SECONDS = 5.0
-TRANSIENT = frozenset({"unavailable", "timeout", "busy", "position-not-reached"})
 
 ON = "select live_id, session from live where ended_at is null order by started_at"
 
@@ -41,13 +40,15 @@ async def look(place: Workplace) -> None:
     """Once. The rule looks again at each event, with what this replica has heard of it."""
     try:
         rows, _ = await place.models.ask(lambda db: db.fetch(ON))
-        for row in rows:
-            command = LoseLive(live_id=row["live_id"], session=row["session"])
-            await place.aggregates.execute(command, _context(command))
     except Rejected as away:
-        if away.code not in TRANSIENT:
-            raise
         log.warning("live events not looked at", reason=away.code)
+        return
+    for row in rows:
+        command = LoseLive(live_id=row["live_id"], session=row["session"])
+        try:
+            await place.aggregates.execute(command, _context(command))
+        except Rejected as refused:
+            log.warning("live event not looked at", live_id=command.live_id, reason=refused.code)
 
 
 def _context(command: LoseLive) -> Context:

@@ -30,6 +30,8 @@ from events.contracts.comments import (
     RoomConfigured,
     Said,
     SaidUnseen,
+    UnseenDeleted,
+    UnseenHidden,
     comment_key,
     room_key,
     standing_key,
@@ -53,25 +55,33 @@ class Story(Talk):
     def __init__(self) -> None:
         super().__init__()
         self._spoke: dict[str, str] = {}
+        self._unseen: set[str] = set()
+        """Lines that others do not see."""
 
     def chat(self, text: str = "Hi", by: str = ANA, room: str = CHAT, id: str = "", veil: str = "", **more: Any) -> str:
         """The id of the new line."""
         id = id or f"l{len(self.commits):06d}"
         self._spoke[id] = by
+        if veil:
+            self._unseen.add(id)
         name = more.pop("name", by.title())
         fields = {"room": room, "line": id, "uid": by, "name": name, "text": text, "at": self._later(), **more}
         self.say(room_key(room), SaidUnseen(veil=veil, **fields) if veil else Said(**fields), by=by)  # type: ignore[arg-type]
         return id
 
     def take_back(self, id: str, by: str = ANA, room: str = CHAT) -> None:
-        self.say(room_key(room), LineDeleted(room=room, line=id, uid=by, at=self._later()), by=by)
+        deleted = UnseenDeleted if id in self._unseen else LineDeleted
+        self.say(room_key(room), deleted(room=room, line=id, uid=by, at=self._later()), by=by)
 
     def hide_line(self, id: str, room: str = CHAT, by: str = MOD) -> None:
-        self.say(room_key(room), LineHidden(room=room, line=id, by=by, at=self._later(), reason="rude"), by=by)
+        hidden = UnseenHidden if id in self._unseen else LineHidden
+        self._unseen.add(id)
+        self.say(room_key(room), hidden(room=room, line=id, by=by, at=self._later(), reason="rude"), by=by)
 
     def restore_line(self, id: str, room: str = CHAT, by: str = MOD) -> None:
         """What was said is in the event, too, but for read models it is in the line."""
         at = self._later()
+        self._unseen.discard(id)
         event = LineRestored(room=room, line=id, uid=self._spoke[id], text="", said_at=at, by=by, at=at)
         self.say(room_key(room), event, by=by)
 

@@ -32,6 +32,8 @@ from events.contracts.comments import (
     Said,
     SaidUnseen,
     Say,
+    UnseenDeleted,
+    UnseenHidden,
     Veil,
     party_in,
 )
@@ -118,14 +120,17 @@ def _delete(command: DeleteLine, room: Room, context: Context) -> list[RoomEvent
         raise Rejected("no-such-line")
     if line.uid != context.actor:
         raise Rejected("not-yours")
-    return [LineDeleted(room=command.room, line=command.line, uid=context.actor, at=context.now)]
+    deleted = UnseenDeleted if line.veil else LineDeleted
+    return [deleted(room=command.room, line=command.line, uid=context.actor, at=context.now)]
 
 
 def _hide(command: HideLine, room: Room, context: Context) -> list[RoomEvent]:
     must_moderate(context, command.room, room)
-    if _found(command.line, room, context).veil == "moderated":
+    veil = _found(command.line, room, context).veil
+    if veil == "moderated":
         return []
-    return [LineHidden(room=command.room, line=command.line, by=context.actor, at=context.now, reason=command.reason)]
+    hidden = UnseenHidden if veil else LineHidden
+    return [hidden(room=command.room, line=command.line, by=context.actor, at=context.now, reason=command.reason)]
 
 
 def _restore(command: RestoreLine, room: Room, context: Context) -> list[RoomEvent]:

@@ -22,6 +22,8 @@ from events.contracts.comments import (
     Restored,
     Reviewed,
     SaidUnseen,
+    UnseenDeleted,
+    UnseenHidden,
     mine_topic,
     moderation_topic,
 )
@@ -40,7 +42,8 @@ SAVE = """
 """
 
 REPORTED = (Reported, LineReported)
-LOOKED_AT = (Reviewed, Hidden, Restored, Removed, Deleted, LineHidden, LineRestored, LineDeleted)
+LOOKED_AT = (Reviewed, Hidden, Restored, Removed, Deleted, LineHidden, LineRestored, LineDeleted,
+             UnseenHidden, UnseenDeleted)  # fmt: skip
 """Done with all that was reported of it so far: a moderator has seen it, or it is gone."""
 LISTED = (*REPORTED, *LOOKED_AT, Posted, Edited, SaidUnseen)
 

@@ -21,6 +21,7 @@ from events.contracts.comments import (
     Reviewed,
     RoomConfigured,
     ThreadLocked,
+    UnseenHidden,
     moderation_topic,
 )
 from events.log import Commit
@@ -29,7 +30,7 @@ from events.projection import Db
 
 DEEDS = (
     Hidden, Restored, Removed, Reviewed, Pinned, ThreadLocked,
-    LineHidden, LineRestored, LinePinned, RoomConfigured, ModeratorAppointed,
+    LineHidden, UnseenHidden, LineRestored, LinePinned, RoomConfigured, ModeratorAppointed,
     PersonMuted, PersonUnmuted, PersonBanned, PersonUnbanned,
 )  # fmt: skip
 COLUMNS = ("position", "nth", "place", "type", "by", "uid", "thread_id", "room", "id", "reason", "until", "shadow",

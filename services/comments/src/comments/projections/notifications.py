@@ -25,6 +25,8 @@ from events.contracts.comments import (
     Restored,
     Said,
     SaidUnseen,
+    UnseenDeleted,
+    UnseenHidden,
     notifications_topic,
 )
 from events.log import Commit
@@ -233,10 +235,12 @@ FOLDS: dict[type, Callable[[Telling, Fact, Subject], None]] = {
     Edited: _edited,
     Hidden: _hidden,
     LineHidden: _hidden,
+    UnseenHidden: _hidden,
     Restored: _restored,
     LineRestored: _restored,
     Removed: _removed,
     Deleted: _deleted,
     LineDeleted: _deleted,
+    UnseenDeleted: _deleted,
 }
 NEW = (Posted, Said, SaidUnseen)

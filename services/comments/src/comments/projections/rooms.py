@@ -20,6 +20,8 @@ from events.contracts.comments import (
     RoomSettings,
     Said,
     SaidUnseen,
+    UnseenDeleted,
+    UnseenHidden,
     mine_topic,
     party_in,
     room_topic,
@@ -289,7 +291,9 @@ def _configured(talk: Talk, fact: Fact) -> None:
 
 ON_LINE: dict[type, Callable[[Talk, Fact], None]] = {
     LineDeleted: _deleted,
+    UnseenDeleted: _deleted,
     LineHidden: _hidden,
+    UnseenHidden: _hidden,
     LineRestored: _restored,
     LinePinned: _pinned,
 }

@@ -266,6 +266,12 @@ class LineDeleted(Event, frozen=True, kw_only=True, tag="comments.line-deleted")
     at: datetime
 
 
+class UnseenDeleted(LineDeleted, frozen=True, kw_only=True, tag="comments.unseen-deleted"):
+    """Its author took back a line that others did not see: they are not told that there was one."""
+
+    public: ClassVar[tuple[str, ...]] = ()
+
+
 class LineReported(Event, frozen=True, kw_only=True, tag="comments.line-reported"):
     """Somebody told the moderators of a line; in the log of their report, not in the room's."""
 
@@ -286,6 +292,12 @@ class LineHidden(Event, frozen=True, kw_only=True, tag="comments.line-hidden"):
     by: str
     at: datetime
     reason: str = ""
+
+
+class UnseenHidden(LineHidden, frozen=True, kw_only=True, tag="comments.unseen-hidden"):
+    """A moderator hid a line that others did not see: it was on no screen but its author's."""
+
+    public: ClassVar[tuple[str, ...]] = ()
 
 
 class LineRestored(Event, frozen=True, kw_only=True, tag="comments.line-restored"):
@@ -582,6 +594,6 @@ ROOM_COMMANDS: tuple[type[Command], ...] = (
 )  # fmt: skip
 ROOM_EVENTS: tuple[type[Event], ...] = (
     Said, SaidUnseen, LineDeleted, LineHidden, LineRestored, LinePinned, RoomConfigured,
-    LiveStarted, LiveEnded, ModeratorAppointed, LiveSampled, LineReported,
+    LiveStarted, LiveEnded, ModeratorAppointed, LiveSampled, LineReported, UnseenDeleted, UnseenHidden,
 )  # fmt: skip
 ROOM_QUERIES: tuple[type[Query], ...] = (ShowHistory, ShowMyLines, ShowPeople, ShowLive, ListLives)

@@ -170,15 +170,18 @@ def _person(share: float) -> str:
 
 def _text(chance: random.Random, number: int) -> tuple[str | None, str]:
     """Its language, if it is told, and the text of comment *number*."""
+    language, text = _said(chance)
+    word, left = divmod(number % RARE_EVERY, RARE_EVERY // RARE)
+    return language, f"{text} {rare(word)}" if left == 3 else text
+
+
+def _said(chance: random.Random) -> tuple[str | None, str]:
     kind = chance.random()
     if kind < 0.1:
         return "de", " ".join(chance.choices(GERMAN, k=_length(chance)))
     if kind < 0.15:
         return "ja", "。".join(chance.choices(JAPANESE, k=2))
-    text = _english(chance)
-    if number % RARE_EVERY % (RARE_EVERY // RARE) == 3:
-        text += f" {rare(number % RARE_EVERY // (RARE_EVERY // RARE))}"
-    return ("en" if kind < 0.6 else None), text
+    return ("en" if kind < 0.6 else None), _english(chance)
 
 
 def _english(chance: random.Random) -> str:

@@ -14,7 +14,7 @@ from bench.sockets import Answer, Refused, Socket, SocketIoSocket, gathered, ope
 from bench.system import Matinee
 from bench.talk import Faults, Screen, Talk, faults, text
 
-LOST_SECONDS = 5.0
+LOST_SECONDS = 10.0
 """What has not come so long after everything else will not come."""
 HEAR_SECONDS = 0.002
 HEARTBEAT_SECONDS = 10.0

@@ -41,6 +41,8 @@ from events.contracts.comments import (
     Said,
     SaidUnseen,
     Say,
+    UnseenDeleted,
+    UnseenHidden,
     Veil,
 )
 from events.testing import NOW
@@ -189,7 +191,13 @@ class TestDelete:
         delete = DeleteLine(room=PARTY, line="l1")
 
         room.given(unseen("l1")).when(delete, by=CYD, **in_party()).then_rejected("no-such-line")
-        assert room.given(unseen("l1")).when(delete, by=BOB, **in_party()).outcome()
+        room.given(unseen("l1")).when(delete, by=BOB, **in_party()).then(
+            UnseenDeleted(room=PARTY, line="l1", uid=BOB, at=NOW)
+        )
+        room.given(said("l1"), TestHideAndRestore.HIDDEN).when(delete, by=BOB, **in_party()).then(
+            UnseenDeleted(room=PARTY, line="l1", uid=BOB, at=NOW)
+        )
+        assert UnseenDeleted.public == UnseenHidden.public == ()
 
     def test_what_was_taken_back_is_not_pinned_any_more(self) -> None:
         pinned = LinePinned(room=PARTY, line="l1", by=ANA, at=NOW)
@@ -207,6 +215,11 @@ class TestHideAndRestore:
 
     def test_a_moderator_hides_a_line(self) -> None:
         room.given(said("l1")).when(self.hide, by=ANA, **in_party(HOST)).then(self.HIDDEN)
+
+    def test_one_that_nobody_else_sees_without_a_word_to_them(self) -> None:
+        room.given(unseen("l1", veil="shadow")).when(self.hide, by=ANA, **in_party(HOST)).then(
+            UnseenHidden(room=PARTY, line="l1", by=ANA, at=NOW, reason="rude")
+        )
 
     def test_once(self) -> None:
         room.given(said("l1"), self.HIDDEN).when(self.hide, by=ANA, **in_party(HOST)).then()

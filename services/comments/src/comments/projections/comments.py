@@ -2,11 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import astuple, replace
+from msgspec.structs import astuple
 
 from comments.projections import search
 from comments.projections.facts import Fact, columns, facts_of
@@ -253,7 +254,7 @@ async def _load(db: Db, facts: Sequence[Fact]) -> Discussion:
     wanted = [(*named, spoken_of) for named, spoken_of in seeds.items() if named not in new]
     found = await db.fetch(LOAD, *columns(wanted)) if wanted else []
     rows = {row.named: row for row in (Row(*row) for row in found)}
-    return Discussion(rows, {named: replace(row) for named, row in rows.items()}, {})
+    return Discussion(rows, {named: copy(row) for named, row in rows.items()}, {})
 
 
 def _above(facts: Iterable[Fact]) -> Iterable[Named]:

@@ -32,6 +32,7 @@ COMPLAINTS = 5
 """Told of each case."""
 
 # What is reported waits for a moderator, and what a rule holds back; what one hid, or is said in the shadow, is hidden.
+# Each is looked up by itself: for a plain join, all comments that there are would be gone through.
 CASES = """
     with reported as (
         select subject, id, count(*) as reports from report where place = $1 and open group by subject, id),
@@ -45,11 +46,14 @@ CASES = """
     found as (
         select 'comment' as kind, thread_id, null as room, comment_id as id, uid, name, text, veil, rule,
                posted_at as at, subject
-          from listed join comment on comment.thread_id = listed.subject and comment.comment_id = listed.id
+          from listed, lateral (
+            select * from comment where comment.thread_id = listed.subject and comment.comment_id = listed.id
+             limit 1) as said
          where gone is null
         union all
         select 'line', null, room, line, uid, name, text, veil, rule, at, subject
-          from listed join line on line.room = listed.subject and line.line = listed.id),
+          from listed, lateral (
+            select * from line where line.room = listed.subject and line.line = listed.id limit 1) as said),
     cases as (
         select found.*, coalesce(reports, 0) as reports
           from found left join reported using (subject, id)

@@ -84,7 +84,7 @@ async def each_screen(person: Person, film: str) -> Any:
     await page.get_by_role("button", name="More about this line").click()
     yield "chat"
     await person.tab("Comments")
-    await page.get_by_label("Say something about this").fill("A comment https://example.org/" + "x" * 300)
+    await page.get_by_label("Write a comment").fill("A comment https://example.org/" + "x" * 300)
     await page.get_by_role("button", name="Comment", exact=True).click()
     row = page.locator("li.comment")
     await expect(row).to_have_count(1)

@@ -51,7 +51,7 @@ async def say(person: Person, text: str) -> None:
 
 
 async def comment(person: Person, text: str, *, timed: bool = False, spoiler: bool = False) -> None:
-    await person.page.get_by_label("Say something about this").fill(text)
+    await person.page.get_by_label("Write a comment").fill(text)
     form = person.page.locator(".talk > .composer")
     await form.locator("input[type=checkbox]").first.set_checked(timed)
     await form.get_by_label("Spoiler").set_checked(spoiler)
@@ -521,7 +521,7 @@ async def test_moderators_pin_hide_remove_and_lock(cast: Cast) -> None:
     await expect(of(ben, "Of no use")).to_contain_text("A moderator hid this: nobody else sees it.")
     await ana.press("Let nobody but moderators write")
     await ben.sees("Moderators have locked them.")
-    await expect(ben.page.get_by_label("Say something about this")).to_be_hidden()
+    await expect(ben.page.get_by_label("Write a comment")).to_be_hidden()
     await ana.tab("People")
     await ana.press("Settings")
     case = ana.page.get_by_role("dialog").locator(".case").filter(has_text="Of no use")

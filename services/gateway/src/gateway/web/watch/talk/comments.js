@@ -6,7 +6,7 @@ import { commentRow } from "/watch/talk/comment.js";
 import { composer } from "/watch/talk/compose.js";
 import { mentioned } from "/watch/talk/mentions.js";
 import { askWhy } from "/watch/talk/menu.js";
-import { beginning, named } from "/watch/talk/text.js";
+import { beginning, named, when } from "/watch/talk/text.js";
 import { words } from "/watch/words.js";
 
 const SCOPES = [["room", "This room"], ["everybody", "Everybody"]];
@@ -70,7 +70,7 @@ export function comments(thread, { room, choice, picture, seek, page }) {
   };
 
   /** What one may do about a comment: `[words, act, is it grave]`. */
-  function offers({ comment_id: id, uid, pinned }, mine, edit) {
+  function offers({ comment_id: id, uid, pinned, edited_at: edited }, mine, edit) {
     const isMine = uid === thread.me;
     const isModerator = thread.mayModerate;
     const act = (fn, done, args) => () => attempt(() => thread.do(fn, id, args), done);
@@ -81,11 +81,19 @@ export function comments(thread, { room, choice, picture, seek, page }) {
         const why = await askWhy();
         if (why) await act("comments.report", "The moderators are told.", why)();
       }]]),
+      ...(edited && (isMine || isModerator) ? [["What it said before", () => attempt(() => showEdits(id))]] : []),
       ["Show it alone", () => thread.showAlone({ thread_id: thread.threadId, comment_id: id })],
       ...(isModerator && !mine ? [[pinned ? "Unpin" : "Pin", act("comments.pin", "", { pinned: !pinned })]] : []),
       ...(isModerator && !isMine ? [["Hide", act("comments.hide", "Hidden. The settings show it again."), true]] : []),
       ...(isModerator && !isMine ? [["Remove", sure("Remove this comment?", "It is gone for good. Answers to it stay.", "Remove", "comments.remove"), true]] : []),
     ];
+  }
+
+  async function showEdits(id) {
+    const { value } = await thread.do("comments.edits", id);
+    const edits = value.edits.map(({ text, until }) =>
+      h("li", {}, h("p", { class: "quiet fine" }, `until ${when(until)}`), h("p", { class: "said", dir: "auto" }, text)));
+    await ask("What it said before", { fields: [h("ol", { class: "cases" }, ...edits)], yes: "Done", no: "Close" });
   }
 
   // The page.
@@ -97,7 +105,7 @@ export function comments(thread, { room, choice, picture, seek, page }) {
   const lock = iconButton("lock", "", () => attempt(() => thread.lock(!thread.isLocked)), { class: "icon-button small" });
   const about = h("p", { class: "quiet fine grow" });
   const trouble = h("p", { class: "wrong", role: "status" });
-  const writing = composer({ label: "Say something about this", button: "Comment", send: posting(), moment: picture });
+  const writing = composer({ label: "Write a comment", button: "Comment", send: posting(), moment: picture });
   const back = h("button", { type: "button", class: "plain small", on: { click: () => thread.showAlone(null) } }, "Back to all comments");
   const pinned = h("ul", { class: "pins" });
   const pins = keyed(pinned, ({ comment_id: id }) => id, pinRow);
@@ -145,7 +153,7 @@ export function comments(thread, { room, choice, picture, seek, page }) {
     set(lock, "aria-label", thread.isLocked ? "Let everybody write again" : "Let nobody but moderators write");
     set(lock, "aria-pressed", String(thread.isLocked));
     write(about, isAlone ? "" : tell(view));
-    write(trouble, refused ? words(refused) : "");
+    write(trouble, refused ? words(refused) : thread.mine?.muted ? words({ code: "muted" }) : "");
     const found = thread.rows;
     rows(found);
     pins(thread.pinned);

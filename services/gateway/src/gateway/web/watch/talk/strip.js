@@ -2,7 +2,7 @@
 
 import { clock, h, set } from "/watch/dom.js";
 import { bars, busiest } from "/watch/talk/heat.js";
-import { about } from "/watch/talk/thread.js";
+import { about } from "/watch/talk/about.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 1_000;

@@ -99,6 +99,8 @@ export function talk({ client, room, clock, film, stage, page, open, isOpen }) {
     shown(tab) {
       if (tab === "chat") unreadLine.hidden = true;
       if (tab === "chat") lines.shown();
+      // Whoever was kept out may be let in by now.
+      if (tab === "chat" && conversation.refused) conversation.again();
       thread.look(tab === "comments");
     },
     close() {

@@ -2,19 +2,12 @@
 // Knows no page.
 
 import { newKey, Refused } from "/client.js";
+import { about, justSaid } from "/watch/talk/about.js";
 import { Pages } from "/watch/talk/pages.js";
 import { rows } from "/watch/talk/tree.js";
 
 const SEEN_AFTER = 1_500;
 const PATIENCE = 8_000;
-
-/** The thread about what a party watches: its own, or the one for everybody. */
-export function about({ media, season, episode }, party_id, scope) {
-  return {
-    media, ...(season !== null && season !== undefined && { season }), ...(episode !== null && episode !== undefined && { episode }),
-    ...(scope === "room" && { party_id }),
-  };
-}
 
 /**
  * `changed()` is called whenever there is something else to show; `choice` says which thread (`scope`) and in what `order`.
@@ -28,6 +21,8 @@ export class Thread {
   #said = new Map();
   #stopMine = null;
   #mineOf = null;
+  #mineAbout = null;
+  #here = null;
   #seeing = 0;
   #isLooked = false;
 
@@ -38,8 +33,6 @@ export class Thread {
     this.changed = changed;
     /** `{ thread_id, comment_id }` that a link led to: then it is shown alone, with what is above and below it. */
     this.focus = null;
-    /** Whether what is shown alone belongs to what is watched: only then is it known how to answer it. */
-    this.isHere = true;
     this.mine = null;
     /** Until when all was read as one began to look: what is newer is marked. */
     this.readUntil = null;
@@ -49,6 +42,11 @@ export class Thread {
   get about() {
     const scope = this.focus ? (this.focus.thread_id.includes("@") ? "room" : "everybody") : this.choice.scope;
     return about(this.#room.party, this.#room.id, scope);
+  }
+
+  /** Whether what is shown alone belongs to what is watched: only then is it known how to answer it. */
+  get isHere() {
+    return this.focus === null || this.focus === this.#here;
   }
 
   get me() {
@@ -104,6 +102,7 @@ export class Thread {
   /** Whether somebody looks: only then are there pages. What is unread is told always. */
   look(isLooked) {
     this.#isLooked = isLooked;
+    if (!isLooked) this.focus = null;
     if (isLooked) this.readUntil = this.mine?.read_until ?? null;
     this.again();
   }
@@ -113,14 +112,17 @@ export class Thread {
     this.#stopPages();
     this.refused = null;
     if (!this.#room.party?.media) return;
-    if (this.#isLooked) this.#openPages();
-    else this.#findMine();
+    if (!this.#isLooked) this.#findMine();
+    else if (!this.focus) this.#pages = this.#ask("comments.thread", { ...this.about, order: this.choice.order });
+    else {
+      this.#pages = this.#ask("comments.replies", { ...this.focus });
+      this.#watchMine(this.focus.thread_id);
+    }
     this.changed();
   }
 
   showAlone(focus) {
     this.focus = focus;
-    this.isHere = focus === null;
     this.again();
     if (focus) this.#findWhetherHere(focus);
   }
@@ -134,7 +136,8 @@ export class Thread {
     if (this.focus?.comment_id === comment_id) return this.#pages.more();
     const opened = this.#opened.get(comment_id);
     if (opened) return opened.more();
-    this.#opened.set(comment_id, this.#ask("comments.replies", { thread_id: this.threadId, comment_id }));
+    // One that was taken back meanwhile has no replies to ask for.
+    this.#opened.set(comment_id, this.#ask("comments.replies", { thread_id: this.threadId, comment_id }, () => this.#opened.delete(comment_id)));
     return undefined;
   }
 
@@ -142,13 +145,6 @@ export class Thread {
     this.#stopPages();
     this.#stopMine?.();
     clearTimeout(this.#seeing);
-  }
-
-  #openPages() {
-    this.#pages = this.focus
-      ? this.#ask("comments.replies", { ...this.focus })
-      : this.#ask("comments.thread", { ...this.about, order: this.choice.order });
-    if (this.focus) this.#watchMine(this.focus.thread_id);
   }
 
   #stopPages() {
@@ -159,17 +155,17 @@ export class Thread {
     this.#said.clear();
   }
 
-  #ask(fn, args) {
+  #ask(fn, args, failed = (refused) => (this.refused = refused)) {
     return new Pages({
       watch: (...watch) => this.#client.watch(...watch), fn, args,
       changed: () => {
         const { thread } = this.#pages?.values[0] ?? {};
-        if (thread) this.#watchMine(thread.thread_id);
+        if (thread) this.#watchMine(thread.thread_id, JSON.stringify(this.about));
         this.#see();
         this.changed();
       },
       failed: (refused) => {
-        this.refused = refused;
+        failed(refused);
         this.changed();
       },
     });
@@ -189,18 +185,19 @@ export class Thread {
 
   /** Nobody looks: all that is told is what is mine. */
   async #findMine() {
+    const asked = JSON.stringify(this.about);
+    if (asked === this.#mineAbout) return;
     const id = await this.#findId();
-    if (id && !this.#isLooked) this.#watchMine(id);
+    if (id && !this.#isLooked) this.#watchMine(id, asked);
   }
 
-  async #findWhetherHere({ thread_id }) {
-    const id = await this.#findId();
-    if (this.focus?.thread_id !== thread_id) return;
-    this.isHere = id === thread_id;
+  async #findWhetherHere(focus) {
+    if ((await this.#findId()) === focus.thread_id) this.#here = focus;
     this.changed();
   }
 
-  #watchMine(thread_id) {
+  #watchMine(thread_id, asked = null) {
+    this.#mineAbout = asked;
     if (this.#mineOf === thread_id) return;
     this.#stopMine?.();
     this.#mineOf = thread_id;
@@ -236,11 +233,8 @@ export class Thread {
       ...this.about, text, spoiler, ...(parent && { parent: parent.comment_id }), ...(media_seconds !== null && { media_seconds }),
       ...(mentions.length && { mentions }), ...(name && { name }), ...(title && { title }),
     }, { key, patience: PATIENCE });
-    this.#said.set(value.comment_id, {
-      ...value, parent: parent?.comment_id ?? null, depth: parent ? parent.depth + 1 : 0, uid: this.me, name: name ?? "You", avatar: "",
-      text: text.normalize("NFC"), media_seconds, spoiler, pinned: false, posted_at: new Date().toISOString(), edited_at: null, gone: null,
-      reactions: [], replies: 0, all_replies: 0, mentions, language: null,
-    });
+    const said = justSaid(value, { text, parent, media_seconds, spoiler, mentions }, { uid: this.me, name: name ?? "You" });
+    this.#said.set(value.comment_id, said);
     if (parent && !this.#opened.has(parent.comment_id)) this.moreReplies(parent.comment_id);
     this.changed();
     return value;

@@ -3,7 +3,7 @@
 import { h } from "/watch/dom.js";
 import { hue } from "/watch/people.js";
 import { MINUTE, Passing, minutes } from "/watch/talk/passing.js";
-import { about } from "/watch/talk/thread.js";
+import { about } from "/watch/talk/about.js";
 import { beginning, named } from "/watch/talk/text.js";
 
 const LOOKED = 100;

@@ -126,6 +126,7 @@ async def test_who_may_send_is_who_might_speak(model: ReadModel, story: Story) -
     closed = await granted(model, CHAT, in_party(ANA), in_party(ANA, ["people"]))
 
     assert [not isinstance(grant, Rejected) and "send" in grant.may for grant in grants] == [True, *[False] * 5]
+    assert ["whisper" in getattr(grant, "may", ()) for grant in grants] == [False, False, True, False, False, False]
     assert [isinstance(grant, Rejected) for grant in grants] == [False, False, False, True, False, False]
     assert [state(grants[n]).muted for n in (0, 1, 2)] == [False, True, False]
     assert ["send" in grant.may for grant in closed] == [False, True]

@@ -615,6 +615,23 @@ async def test_who_only_follows_may_not_speak(running: Running, peer: Peer, conn
     await ada.ask("send", channel=channel(room), event="hi")
 
 
+async def test_whom_nobody_hears_does_not_notice(running: Running, peer: Peer, connect: Connect) -> None:
+    room = peer.room(may=("follow", "whisper"))
+    ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
+    for client in (ada, ben):
+        await client.ask("follow", channel=channel(room))
+
+    await ada.ask("send", channel=channel(room), event="hi")
+    await ada.ask("send", channel=channel(room), event="hey", self=True)
+    assert (await ada.expect(op="message"))["event"] == "hey"
+
+    peer.rooms[room].may = ("follow", "send")
+    cyd = await connect(running, "Cyd")
+    await cyd.ask("follow", channel=channel(room))
+    await cyd.ask("send", channel=channel(room), event="loud")
+    assert (await ben.expect(op="message"))["event"] == "loud"
+
+
 async def test_a_lost_right_to_speak_is_noticed_in_the_background(
     running: Running, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

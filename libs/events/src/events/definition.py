@@ -26,7 +26,8 @@ from events.working import Working, Workplace
 class Granted(Struct, frozen=True):
     """What somebody may do on a channel, and the state that it shows. The chassis adds positions and missed commits."""
 
-    may: tuple[Literal["follow", "track", "send"], ...]
+    may: tuple[Literal["follow", "track", "send", "whisper"], ...]
+    """`whisper` instead of `send` is for whom nobody hears, and who must not notice it."""
     state: Any = None
     """Or `Raw`, if it is encoded already."""
     presence: Literal["list", "count"] = "list"

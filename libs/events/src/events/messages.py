@@ -330,7 +330,7 @@ class GrantRequest(Struct, frozen=True, forbid_unknown_fields=True):
 class Grant(Struct, frozen=True, kw_only=True):
     """The owning service's answer: what the actor may do, the state at a position, and the commits to send after it."""
 
-    may: tuple[Literal["follow", "track", "send"], ...]
+    may: tuple[Literal["follow", "track", "send", "whisper"], ...]
     position: str
     """The state is true here; events at or before it are already in the state."""
     state: Raw = Raw(b"null")

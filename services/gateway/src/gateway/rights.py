@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
@@ -9,7 +10,7 @@ from msgspec import Raw
 
 from events.bus import Bus
 from events.messages import SENDER, Grant, Position, Rejected
-from gateway import limits, metrics
+from gateway import frames, limits, metrics
 from gateway.calls import PASSING, Calls
 from gateway.catalogue import Catalogue
 from gateway.channels import Channels
@@ -27,6 +28,11 @@ NO_SOCKET = 0
 """Sockets are counted from 1."""
 
 _encoder = msgspec.json.Encoder()
+
+
+def allows(may: Collection[str], wish: str) -> bool:
+    """Whether somebody may; who may only whisper sends as others do, and nobody hears it."""
+    return wish in may or (wish == "send" and "whisper" in may)
 
 
 class Right(NamedTuple):
@@ -90,23 +96,32 @@ class Rights:
     ) -> None:
         """Tell everybody on the channel; nothing is stored. Encoded here, once, for all gateways."""
         kind, channel_id = self._catalogue.channel(name)
-        await self._right(who, name, number, "send", after)
+        right = await self._right(who, name, number, "send", after)
+        metrics.broadcasts.inc()
         message = _encoder.encode(Message(channel=name, event=event, sender=who.uid, data=data))
+        if "send" not in right.may:
+            self._whisper(name, number, message, to_self)
+            return
         headers = None if to_self else {SENDER: self._channels.sender(number)}
         await self._bus.publish(f"cast.{kind.key(channel_id)}", message, headers)
-        metrics.broadcasts.inc()
+
+    def _whisper(self, name: str, number: int, message: bytes, to_self: bool) -> None:
+        """Let whom nobody hears believe that they are heard."""
+        member = self._channels.members(name).get(number)
+        if to_self and member is not None:
+            member.write(frames.text(message))
 
     async def _right(self, who: Identity, name: str, number: int, wish: str, after: str | None) -> Right:
         """From the grant of following, else from one asked for and remembered a moment; a no is asked anew."""
         member = self._channels.members(name).get(number)
-        if member is None or wish not in member.may:
+        if member is None or not allows(member.may, wish):
             right = await self._asked_right(who, name, wish, after)
             if member is not None and member.may:
                 member.may = right.may
         else:
             right = Right(member.may, self._presences.counted(name), 0.0)
             self._renew_right(member, limits.RIGHT_SECONDS)
-        if wish not in right.may:
+        if not allows(right.may, wish):
             raise Rejected("not-allowed", channel=name)
         return right
 
@@ -127,7 +142,7 @@ class Rights:
     async def _asked_right(self, who: Identity, name: str, wish: str, after: str | None) -> Right:
         now = asyncio.get_running_loop().time()
         right = self._rights.get((who.uid, name))
-        if right is None or right.until < now or wish not in right.may:
+        if right is None or right.until < now or not allows(right.may, wish):
             grant = await self._grant(who, name, after)
             right = Right(grant.may, grant.presence == "count", now + limits.RIGHT_SECONDS)
             self._rights[who.uid, name] = right

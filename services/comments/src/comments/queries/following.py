@@ -1,7 +1,7 @@
 """Who may follow a room, and what following begins with: read once for all who come in at the same moment."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Raw
@@ -70,9 +70,10 @@ def _grant(
     if standing.banned:
         return Rejected("banned")
     moderates = may_moderate(room, context, live)
-    speaks = (state.open or moderates) and not standing.muted and not standing.shadow
+    speaks = (state.open or moderates) and not standing.muted and _takes_part(context, state.live)
+    heard: Literal["send", "whisper"] = "whisper" if standing.shadow else "send"
     return Granted(
-        may=("follow", "track", "send") if speaks and _takes_part(context, state.live) else ("follow", "track"),
+        may=("follow", "track", heard) if speaks else ("follow", "track"),
         state=shown.to(moderates, standing.muted),
         presence="list" if state.live is None else "count",
     )

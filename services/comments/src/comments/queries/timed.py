@@ -33,7 +33,8 @@ async def timed(db: Db, query: ShowTimed, context: Context) -> TimedPage:
     names = TimedComment.__struct_fields__
     newest = fitting([TimedComment(**{name: row[name] for name in names}) for row in rows], PAGE_BYTES)
     left_out = rows[0]["found"] - len(newest) if rows else 0
-    return TimedPage(sorted(newest[::-1], key=lambda one: one.media_seconds), left_out)
+    newest.reverse()  # of one moment, the oldest first
+    return TimedPage(sorted(newest, key=lambda one: one.media_seconds), left_out)
 
 
 async def density(db: Db, query: ShowDensity, context: Context) -> Density:

@@ -441,6 +441,15 @@ async def test_what_two_attempts_at_once_do_not_need_is_given_back_once(prepared
         assert (await refused_of(keeper, context(ana))).code == "rate-limited"
 
 
+async def test_as_many_at_once_as_may_pass_in_whichever_order_they_are_counted(prepared: Embedded, ana: str) -> None:
+    """Each is told when it came, and they overtake one another on their way."""
+    came = [structs.replace(context(ana), now=NOW + timedelta(milliseconds=n)) for n in (9, 3, 7, 1, 5)]
+    async with quotas_of(NAME, prepared.database_url(NAME), only(Quota("at once", 5, 5))) as keeper:
+        for each in came:
+            await keeper.carry_out(Label(account_id="a", text="x"), each, done)
+        assert (await refused_of(keeper, structs.replace(context(ana), now=NOW))).code == "rate-limited"
+
+
 async def test_no_limit_is_no_charge(prepared: Embedded, ana: str) -> None:
     async with quotas_of(NAME, prepared.database_url(NAME), only(Quota("free", 0, 600))) as keeper:
         for _ in range(100):

@@ -47,12 +47,15 @@ CHARGE = f"""
            span = excluded.span,
            commands = (excluded.commands || case when kept.full_at > $2 then kept.commands end)[:{REMEMBERED}]
      where kept.full_at <= $2
-        or (kept.full_at + (excluded.full_at - $2) <= $2 + excluded.span and not kept.commands @> excluded.commands)
+        or (kept.full_at + (excluded.full_at - $2) <= greatest($2, kept.began_at) + excluded.span
+            and not kept.commands @> excluded.commands)
     returning name, subject, began_at
 """
 """Generic cell rate algorithm: a row says when all that was charged has worn off, and that may be `span` ahead at most.
 
-`began_at` is when the first of that was charged. Rows are locked in one order: no two commands wait for each other.
+`began_at` is when the first of that was charged; a command that came a moment before it and is counted after it is
+measured from there, lest the last of as many as may come at once be refused. Rows are locked in one order: no two
+commands wait for each other.
 """
 LOOK = f"""
     with found as (

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
+from events.contracts.comments.threads import IN_PARTY
 from events.contracts.comments.words import (
     Cursor,
     ThreadId,
@@ -30,6 +31,7 @@ class MarkRead(_Mark, frozen=True, kw_only=True):
     """Say how far you have read in a thread. It never goes back."""
 
     function: ClassVar[str] = "comments.read"
+    errors: ClassVar[tuple[str, ...]] = IN_PARTY
     thread_id: ThreadId
 
 

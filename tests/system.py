@@ -29,6 +29,7 @@ UNLIMITED = {
     "MATINEE_REPORTS_PER_HOUR": "0",
     "MATINEE_LIVES_PER_HOUR": "0",
     "MATINEE_COMMANDS_PER_SECOND": "0",
+    "MATINEE_GUESTS_PER_SECOND": "1000",
 }
 """Tests command as fast as they can, as few people and from one address; those about limits set their own."""
 

@@ -45,12 +45,12 @@ class Person:
         """Carry out a command; its value. Raise `Refused`."""
         return (await self.done(fn, **args))["value"]
 
-    async def done(self, fn: str, /, key: str | None = None, **args: Any) -> Frame:
-        """The same, with its position: the same *key* is the same wish."""
+    async def done(self, fn: str, /, once: str | None = None, **args: Any) -> Frame:
+        """The same, with its position: under the same key, *once*, it is the same wish."""
         if self._door == "socket":
-            answer = await self.socket.ask("call", fn=fn, args=args, **({"key": key} if key else {}))
+            answer = await self.socket.ask("call", fn=fn, args=args, **({"key": once} if once else {}))
         else:
-            answer = await self._post(fn, args, **({"Idempotency-Key": key} if key else {}))
+            answer = await self._post(fn, args, **({"Idempotency-Key": once} if once else {}))
         if answer["position"] is not None:
             self._positions[CATALOGUE.functions[fn].context] = answer["position"]
         return answer
@@ -87,6 +87,17 @@ class Person:
         except Refused as refusal:
             return refusal.code
         raise AssertionError(f"{fn} was not refused but answered {value}")
+
+    async def refused_raw(self, fn: str, args: str) -> str:
+        """The code that arguments are refused with which no JSON library would write."""
+        if self._door == "socket":
+            await self.socket.say_text(f'{{"op":"call","id":"raw","fn":"{fn}","args":{args}}}')
+            frame = await self.socket.take(lambda frame: frame["op"] == "error" or frame.get("id") == "raw")
+            assert frame["op"] == "error", frame
+            return str(frame["error"]["code"])
+        headers = {"Authorization": f"Bearer {self.token}"} | TYPE
+        async with self._http.post(f"/v1/call/{fn}", data=args.encode(), headers=headers) as answer:
+            return str((await answer.json(content_type=None))["code"])
 
     async def send_file(self, form: str, file: bytes, kind: str = JSON, **options: str) -> Answered:
         """Upload a file to be taken in."""

@@ -43,7 +43,12 @@ export function keyed(parent, keyOf, make) {
   const rows = new Map();
   return (values) => {
     const wanted = new Map(values.map((value) => [keyOf(value), value]));
-    for (const key of rows.keys()) if (!wanted.has(key)) rows.delete(key);
+    for (const [key, { element }] of rows) {
+      if (wanted.has(key)) continue;
+      // At once: else all that come behind it would be moved before it.
+      element.remove();
+      rows.delete(key);
+    }
     for (const [key, value] of wanted) {
       if (!rows.has(key)) rows.set(key, make(key));
       rows.get(key).show(value);

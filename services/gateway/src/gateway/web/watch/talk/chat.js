@@ -10,6 +10,9 @@ import { barred } from "/watch/words.js";
 
 const CHARS = 500;
 const LOOKED = 250;
+const DRAWN_WITHIN = 40;
+/** Lines that are shown to who reads the newest; who scrolls back sees all that are known. */
+const NEWEST = 200;
 const NEAR_TOP = 80;
 const NEAR_END = 40;
 const NAMED = 3;
@@ -56,7 +59,7 @@ export function chat(conversation, { picture, now, choices, reactions, fresh, pa
     const visible = conversation.lines.list.filter(maySee);
     const lines = visible.filter(passes);
     heldCount = visible.length - lines.length;
-    rows(lines);
+    rows(isAtEnd ? lines.slice(-NEWEST) : lines);
     if (isAtEnd) log.scrollTop = log.scrollHeight;
     set(waiting, "hidden", heldCount === 0);
     write(waiting, `${heldCount === 1 ? "One line waits" : `${heldCount} lines wait`} for your picture.`);
@@ -66,7 +69,7 @@ export function chat(conversation, { picture, now, choices, reactions, fresh, pa
     if (conversation.rules) lastShown = last?.line ?? "";
   }
   /** Lines that come together are drawn together. */
-  const drawSoon = () => (drawing ||= setTimeout(draw, 16));
+  const drawSoon = () => (drawing ||= setTimeout(draw, DRAWN_WITHIN));
 
   function drawPinned() {
     const line = conversation.lines.pinned;
@@ -87,10 +90,13 @@ export function chat(conversation, { picture, now, choices, reactions, fresh, pa
     // What was said long ago is not read aloud as if it were new.
     set(log, "aria-live", "off");
     try {
-      const before = conversation.lines.list.length;
-      await conversation.older();
+      const before = log.children.length;
       draw();
-      if (conversation.lines.list.length > before) log.scrollTop = log.scrollHeight - below;
+      if (log.children.length === before) {
+        await conversation.older();
+        draw();
+      }
+      if (log.children.length > before) log.scrollTop = log.scrollHeight - below;
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       page.trouble(error);

@@ -20,22 +20,23 @@ export function lineRow(conversation, { answer, act, note }) {
     h("div", { class: "row" }, h("p", { class: "grow" }, who, " ", text, " ", state), time, button), actions);
 
   function show(value) {
+    const isMe = value.uid === conversation.me;
+    write(who, isMe ? "You" : conversation.nameOf(value.uid) || "Somebody");
+    if (value.answers) showQuoted(value.answers);
+    // Lines are many, and each new one shows all of them anew.
+    if (value === line) return;
     line = value;
-    const isMe = line.uid === conversation.me;
     set(element, "data", { line: line.line, hidden: String(line.hidden) });
-    write(who, isMe ? "You" : conversation.nameOf(line.uid) || "Somebody");
     who.style.setProperty("--hue", hue(line.uid));
     fill(text, line.text);
     write(state, line.hidden ? (isMe ? "A moderator hid this: nobody else sees it." : "Hidden from the others.") : "");
     write(time, when(line.at));
     time.dateTime = new Date(line.at).toISOString();
-    showQuoted();
   }
 
-  function showQuoted() {
-    const asked = line.answers && conversation.lines.get(line.answers);
-    set(quoted, "hidden", !line.answers);
-    if (!line.answers) return;
+  function showQuoted(answers) {
+    const asked = conversation.lines.get(answers);
+    quoted.hidden = false;
     const isShown = asked && !asked.hidden;
     const whom = isShown ? (asked.uid === conversation.me ? "you" : conversation.nameOf(asked.uid) || "somebody") : "";
     const key = isShown ? `${whom} ${asked.text}` : "";

@@ -124,7 +124,7 @@ async function flash(find, further = async () => {}) {
   for (let found = null; performance.now() < until;) {
     found = find();
     if (found) {
-      found.scrollIntoView({ block: "center" });
+      found.scrollIntoView({ block: "nearest" });
       found.classList.add("flashed");
       found.addEventListener("animationend", () => found.classList.remove("flashed"), { once: true });
       return;

@@ -74,7 +74,7 @@ export class Thread {
   }
 
   get isLocked() {
-    return this.view?.locked ?? false;
+    return this.view?.locked === true;
   }
 
   get mayModerate() {
@@ -102,8 +102,8 @@ export class Thread {
   /** Whether somebody looks: only then are there pages. What is unread is told always. */
   look(isLooked) {
     this.#isLooked = isLooked;
-    if (!isLooked) this.focus = null;
     if (isLooked) this.readUntil = this.mine?.read_until ?? null;
+    else this.focus = null;
     this.again();
   }
 

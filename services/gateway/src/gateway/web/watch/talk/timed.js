@@ -78,8 +78,9 @@ export function timed(client, room, { choice, picture, isPlaying }) {
 
   function cardOf({ uid, name, text, spoiler, media_seconds: at }) {
     const words = beginning(text, LETTERS);
-    const said = h("span", { dir: "auto", hidden: spoiler }, words);
-    const reveal = spoiler && h("button", { type: "button", class: "small", on: { click: () => {
+    const isCovered = spoiler && uid !== client.user;
+    const said = h("span", { dir: "auto", hidden: isCovered }, words);
+    const reveal = isCovered && h("button", { type: "button", class: "small", on: { click: () => {
       said.hidden = false;
       reveal.remove();
     } } }, "Spoiler: show it");

@@ -222,6 +222,7 @@ UNKNOWN: list[Case] = [
     ("chat.delete", lambda s: {"room": s.room, "line": NO_COMMENT}, "no-such-line"),
     ("chat.hide", lambda s: {"room": s.room, "line": NO_COMMENT}, "no-such-line"),
     ("chat.restore", lambda s: {"room": s.room, "line": NO_COMMENT}, "no-such-line"),
+    ("chat.review", lambda s: {"room": s.room, "line": NO_COMMENT}, "no-such-line"),
     ("chat.pin", lambda s: {"room": s.room, "line": NO_COMMENT}, "no-such-line"),
     ("chat.report", lambda s: {"room": s.room, "line": NO_COMMENT, "why": "spam"}, "no-such-line"),
     *(
@@ -232,6 +233,7 @@ UNKNOWN: list[Case] = [
             ("chat.delete", {"line": "x"}),
             ("chat.hide", {"line": "x"}),
             ("chat.restore", {"line": "x"}),
+            ("chat.review", {"line": "x"}),
             ("chat.pin", {}),
             ("chat.report", {"line": "x", "why": "spam"}),
             ("chat.configure", {"open": False}),
@@ -283,11 +285,11 @@ OF_OTHERS: list[Case] = [
     ("chat.delete", lambda s: {"room": s.live, "line": s.live_line}, "not-yours"),
     *(
         (f"chat.{fn}", lambda s: {"room": s.room, "line": s.line}, "not-a-moderator")
-        for fn in ("hide", "restore", "pin")
+        for fn in ("hide", "restore", "review", "pin")
     ),
     *(
         (f"chat.{fn}", lambda s: {"room": s.live, "line": s.live_line}, "not-a-moderator")
-        for fn in ("hide", "restore", "pin")
+        for fn in ("hide", "restore", "review", "pin")
     ),
     ("chat.configure", lambda s: {"room": s.room, "open": False}, "not-a-moderator"),
     ("chat.configure", lambda s: {"room": s.live, "open": False}, "not-a-moderator"),
@@ -327,7 +329,10 @@ OUTSIDE: list[tuple[str, Given]] = [
     ("comments.search", lambda s: {"thread_id": s.ours["thread_id"], "search": "among"}),
     ("chat.say", lambda s: {"room": s.room, "text": "x"}),
     ("chat.report", lambda s: {"room": s.room, "line": s.line, "why": "spam"}),
-    *((f"chat.{fn}", lambda s: {"room": s.room, "line": s.line}) for fn in ("delete", "hide", "restore", "pin")),
+    *(
+        (f"chat.{fn}", lambda s: {"room": s.room, "line": s.line})
+        for fn in ("delete", "hide", "restore", "review", "pin")
+    ),
     ("chat.configure", lambda s: {"room": s.room, "open": False}),
     ("chat.history", lambda s: {"room": s.room}),
     ("chat.mine", lambda s: {"room": s.room}),
@@ -430,6 +435,7 @@ TWICE = [
     Twice("chat.delete", lambda s: {"room": s.room, "line": s.line}, "no-such-line", {"line": NO_COMMENT}),
     Twice("chat.hide", lambda s: {"room": s.room, "line": s.line}, "silence", {"reason": "Other"}),
     Twice("chat.restore", lambda s: {"room": s.room, "line": s.line}, "silence"),
+    Twice("chat.review", lambda s: {"room": s.room, "line": s.line}, "again", {"reason": "Other"}),
     Twice("chat.pin", lambda s: {"room": s.room, "line": s.line}, "silence", {"line": None}),
     Twice("chat.report", lambda s: {"room": s.room, "line": s.line, "why": "spam"}, "silence", {"why": "abuse"}),
     Twice("chat.configure", lambda s: {"room": s.room, "slow_seconds": 5}, "silence", {"slow_seconds": 6}),

@@ -17,6 +17,7 @@ from events.contracts.comments import (
     LinePinned,
     LineReported,
     LineRestored,
+    LineReviewed,
     LiveEnded,
     LiveSampled,
     LiveStarted,
@@ -84,6 +85,9 @@ class Story(Talk):
         self._unseen.discard(id)
         event = LineRestored(room=room, line=id, uid=self._spoke[id], text="", said_at=at, by=by, at=at)
         self.say(room_key(room), event, by=by)
+
+    def review_line(self, id: str, room: str = CHAT) -> None:
+        self.say(room_key(room), LineReviewed(room=room, line=id, by=MOD, at=self._later()), by=MOD)
 
     def pin_line(self, id: str | None, room: str = CHAT) -> None:
         self.say(room_key(room), LinePinned(room=room, line=id, by=MOD, at=self._later()), by=MOD)

@@ -144,6 +144,23 @@ async def test_who_looks_closes_the_case(model: ReadModel, story: Story, act: st
     assert [case.reports for case in after] == ([] if act in ("remove", "delete") else [1])
 
 
+@pytest.mark.parametrize("room", [CHAT, LIVE])
+async def test_who_finds_nothing_wrong_with_a_line_closes_the_case(model: ReadModel, story: Story, room: str) -> None:
+    story.start()
+    id = story.chat("Buy!", CYD, room=room)
+    story.report_line(id, room=room)
+    story.review_line(id, room)
+    touched = await model.apply(story.commits)
+    before = await found(model, room)
+    story.report_line(id, DAN, room=room)
+    await model.apply(story.commits[4:])
+
+    assert (before, await found(model, room)) == ([], ["Buy!"])
+    assert moderation_topic(room) in touched
+    (deed, *_) = await deeds(model, room)
+    assert (deed.type, deed.by, deed.uid, deed.room, deed.id) == ("comments.line-reviewed", MOD, CYD, room, id)
+
+
 async def test_what_is_hidden_or_said_in_the_shadow_is_listed_apart(model: ReadModel, story: Story) -> None:
     story.begin()
     hidden, line = story.post("hidden"), story.chat("hidden line")

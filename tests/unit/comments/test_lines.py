@@ -35,8 +35,10 @@ from events.contracts.comments import (
     LineHidden,
     LinePinned,
     LineRestored,
+    LineReviewed,
     PinLine,
     RestoreLine,
+    ReviewLine,
     RoomConfigured,
     Said,
     SaidUnseen,
@@ -260,6 +262,28 @@ class TestHideAndRestore:
             live.when(hide, by=uid).then(LineHidden(room=FINAL, line="l1", by=uid, at=NOW))
         live.when(hide, by=BOB).then_rejected("not-a-moderator")
         live.when(hide, by="mod", roles=("moderator",)).then(LineHidden(room=FINAL, line="l1", by="mod", at=NOW))
+
+
+class TestReview:
+    review = ReviewLine(room=PARTY, line="l1", reason="a joke")
+    REVIEWED = LineReviewed(room=PARTY, line="l1", by=ANA, at=NOW, reason="a joke")
+
+    def test_a_moderator_finds_nothing_wrong_each_time_they_look(self) -> None:
+        room.given(said("l1")).when(self.review, by=ANA, **in_party(HOST)).then(self.REVIEWED)
+        room.given(said("l1"), self.REVIEWED).when(self.review, by=ANA, **in_party(HOST)).then(self.REVIEWED)
+
+    def test_also_with_a_line_that_the_state_has_forgotten(self) -> None:
+        room.when(self.review, by=ANA, **in_party(HOST, kept())).then(self.REVIEWED)
+        room.when(self.review, by=ANA, **in_party(HOST)).then_rejected("no-such-line")
+
+    def test_others_do_not(self) -> None:
+        room.given(said("l1")).when(self.review, by=BOB, **in_party()).then_rejected("not-a-moderator")
+
+    def test_nobody_sees_anything_else_for_it_and_nobody_is_told(self) -> None:
+        before = room.given(said("l1"), unseen("l2"))
+
+        assert room.given(said("l1"), unseen("l2"), self.REVIEWED).state() == before.state()
+        assert LineReviewed.public == ()
 
 
 class TestPin:

@@ -18,6 +18,7 @@ from events.contracts.comments import (
     LoseLive,
     PinLine,
     RestoreLine,
+    ReviewLine,
     RoomCommand,
     RoomEvent,
     Say,
@@ -51,7 +52,7 @@ def room(rules: Rules) -> Decider[RoomCommand, Room, RoomEvent]:
         match command:
             case StartLive() | EndLive() | AppointModerator() | LoseLive():
                 return lives.decide(command, room, context, rules)
-            case Say() | DeleteLine() | HideLine() | RestoreLine() | PinLine() | ConfigureRoom():
+            case Say() | DeleteLine() | HideLine() | RestoreLine() | ReviewLine() | PinLine() | ConfigureRoom():
                 return lines.decide(command, room, context, rules)
 
     return Decider(Room(), decide, evolve)

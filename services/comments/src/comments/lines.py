@@ -25,8 +25,10 @@ from events.contracts.comments import (
     LineHidden,
     LinePinned,
     LineRestored,
+    LineReviewed,
     PinLine,
     RestoreLine,
+    ReviewLine,
     RoomConfigured,
     RoomEvent,
     Said,
@@ -39,7 +41,7 @@ from events.contracts.comments import (
 )
 from events.messages import Context, Rejected
 
-LineCommand = Say | DeleteLine | HideLine | RestoreLine | PinLine | ConfigureRoom
+LineCommand = Say | DeleteLine | HideLine | RestoreLine | ReviewLine | PinLine | ConfigureRoom
 
 
 def decide(command: LineCommand, room: Room, context: Context, rules: Rules) -> list[RoomEvent]:
@@ -52,6 +54,8 @@ def decide(command: LineCommand, room: Room, context: Context, rules: Rules) -> 
             return _hide(command, room, context)
         case RestoreLine():
             return _restore(command, room, context)
+        case ReviewLine():
+            return _review(command, room, context)
         case PinLine():
             return _pin(command, room, context)
         case ConfigureRoom():
@@ -155,6 +159,16 @@ def _restore(command: RestoreLine, room: Room, context: Context) -> list[RoomEve
             reason=command.reason,
         )
     ]
+
+
+def _review(command: ReviewLine, room: Room, context: Context) -> list[RoomEvent]:
+    """Recorded each time, since reports, which are not here, may have come in between."""
+    must_moderate(context, command.room, room)
+    _found(command.line, room, context)
+    reviewed = LineReviewed(
+        room=command.room, line=command.line, by=context.actor, at=context.now, reason=command.reason
+    )
+    return [reviewed]
 
 
 def _pin(command: PinLine, room: Room, context: Context) -> list[RoomEvent]:

@@ -1,7 +1,8 @@
 """What a decision or an answer needs from elsewhere: the rights in parties, asked in the name of whoever asks; lines
 that the state of a room has forgotten; and for a first comment its thread.
 
-A party's answer is remembered for a moment, and only for commands: what is granted once is good for a long time.
+A party's answer about a member is remembered for a moment, for what members do most: what is granted once is good for a
+long time, and whoever has just joined, or was just made a moderator, finds that out at once.
 """
 
 import asyncio
@@ -25,12 +26,16 @@ from events.contracts.comments import (
     QUERIES,
     BanPerson,
     BeginThread,
+    Edit,
     HideLine,
+    MarkRead,
     Mute,
     PinLine,
     Post,
+    React,
     ReportLine,
     RestoreLine,
+    ReviewLine,
     Say,
     SearchComments,
     party_in,
@@ -87,7 +92,8 @@ class Parties:
             return known[0]
         rights = await self._ask(ShowRights(party_id=party_id), Rights, context)
         # What changed while it was asked has put others in this place: then it may have been the old answer.
-        people[context.actor] = rights, time.monotonic() + KEPT_SECONDS
+        if rights.role is not None:
+            people[context.actor] = rights, time.monotonic() + KEPT_SECONDS
         return rights
 
     async def mine(self, context: Context) -> tuple[str, ...]:
@@ -171,7 +177,9 @@ class Needs:
         rights = await self._of_other(party_id, command.uid, context) if party_id else None
         return context if rights is None else telling(context, OTHERS, rights)
 
-    async def line(self, command: HideLine | RestoreLine | PinLine | ReportLine, context: Context) -> Context:
+    async def line(
+        self, command: HideLine | RestoreLine | ReviewLine | PinLine | ReportLine, context: Context
+    ) -> Context:
         """What was said, where the room's state does not know enough of it."""
         if command.line is None:
             return context
@@ -224,13 +232,16 @@ async def preparing(place: Workplace, comments: Decider[Any, Any, Any]) -> Async
     needs = Needs(place, comments)
     await needs.parties.start()
     yield {
-        **{command: prepared(needs.rights) for command in COMMANDS if not command.internal},
+        **{command: prepared(needs.fresh_rights) for command in COMMANDS if not command.internal},
         **{query: prepared(needs.fresh_rights) for query in QUERIES},
         CHAT.kind: prepared(needs.fresh_rights),
+        **dict.fromkeys((Edit, React, MarkRead), prepared(needs.rights)),
         Post: prepared(needs.rights, needs.readers, needs.thread),
         Say: prepared(needs.rights, needs.readers),
-        **dict.fromkeys((Mute, BanPerson), prepared(needs.rights, needs.others)),
-        **dict.fromkeys((HideLine, RestoreLine, PinLine, ReportLine), prepared(needs.rights, needs.line)),
+        **dict.fromkeys((Mute, BanPerson), prepared(needs.fresh_rights, needs.others)),
+        **dict.fromkeys(
+            (HideLine, RestoreLine, ReviewLine, PinLine, ReportLine), prepared(needs.fresh_rights, needs.line)
+        ),
         SearchComments: prepared(needs.fresh_rights, needs.mine),
     }
 

@@ -16,6 +16,7 @@ from events.contracts.comments import (
     LineHidden,
     LinePinned,
     LineRestored,
+    LineReviewed,
     LiveEnded,
     LiveStarted,
     ModeratorAppointed,
@@ -83,6 +84,8 @@ def evolve(room: Room, event: RoomEvent) -> Room:
             return replace(room, lines=_veiled(room, line, "moderated"), **_off(room, line))
         case LineRestored(line=line):
             return replace(room, lines=_veiled(room, line, ""))
+        case LineReviewed():
+            return room
         case LinePinned(line=pinned):
             return replace(room, pinned=pinned)
         case RoomConfigured(open=is_open, slow_seconds=slow_seconds, links=links, words=words):

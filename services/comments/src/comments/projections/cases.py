@@ -16,6 +16,7 @@ from events.contracts.comments import (
     LineHidden,
     LineReported,
     LineRestored,
+    LineReviewed,
     Posted,
     Removed,
     Reported,
@@ -42,7 +43,7 @@ SAVE = """
 """
 
 REPORTED = (Reported, LineReported)
-LOOKED_AT = (Reviewed, Hidden, Restored, Removed, Deleted, LineHidden, LineRestored, LineDeleted,
+LOOKED_AT = (Reviewed, Hidden, Restored, Removed, Deleted, LineHidden, LineRestored, LineReviewed, LineDeleted,
              UnseenHidden, UnseenDeleted)  # fmt: skip
 """Done with all that was reported of it so far: a moderator has seen it, or it is gone."""
 LISTED = (*REPORTED, *LOOKED_AT, Posted, Edited, SaidUnseen)

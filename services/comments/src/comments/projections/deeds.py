@@ -10,6 +10,7 @@ from events.contracts.comments import (
     LineHidden,
     LinePinned,
     LineRestored,
+    LineReviewed,
     ModeratorAppointed,
     PersonBanned,
     PersonMuted,
@@ -30,7 +31,7 @@ from events.projection import Db
 
 DEEDS = (
     Hidden, Restored, Removed, Reviewed, Pinned, ThreadLocked,
-    LineHidden, UnseenHidden, LineRestored, LinePinned, RoomConfigured, ModeratorAppointed,
+    LineHidden, UnseenHidden, LineRestored, LineReviewed, LinePinned, RoomConfigured, ModeratorAppointed,
     PersonMuted, PersonUnmuted, PersonBanned, PersonUnbanned,
 )  # fmt: skip
 COLUMNS = ("position", "nth", "place", "type", "by", "uid", "thread_id", "room", "id", "reason", "until", "shadow",

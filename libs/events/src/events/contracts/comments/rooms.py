@@ -124,6 +124,14 @@ class RestoreLine(_OnLine, frozen=True, kw_only=True):
     reason: Reason = ""
 
 
+class ReviewLine(_OnLine, frozen=True, kw_only=True):
+    """Say that there is nothing wrong with a line: what was reported of it so far is done with."""
+
+    function: ClassVar[str] = "chat.review"
+    errors: ClassVar[tuple[str, ...]] = (*IN_CHARGE, "no-such-line")
+    reason: Reason = ""
+
+
 class PinLine(_InRoom, frozen=True, kw_only=True):
     """Show one line above the others; none if no line is given."""
 
@@ -316,6 +324,16 @@ class LineRestored(Event, frozen=True, kw_only=True, tag="comments.line-restored
     answers: str | None = None
     media_seconds: float | None = None
     mentions: tuple[str, ...] = ()
+    reason: str = ""
+
+
+class LineReviewed(Event, frozen=True, kw_only=True, tag="comments.line-reviewed"):
+    """A moderator looked at a line and let it be; nobody else is told."""
+
+    room: str
+    line: str
+    by: str
+    at: datetime
     reason: str = ""
 
 
@@ -576,6 +594,7 @@ RoomCommand = (
     | DeleteLine
     | HideLine
     | RestoreLine
+    | ReviewLine
     | PinLine
     | ConfigureRoom
     | StartLive
@@ -584,16 +603,16 @@ RoomCommand = (
     | LoseLive
 )
 RoomEvent = (
-    Said | SaidUnseen | LineDeleted | LineHidden | LineRestored | LinePinned | RoomConfigured
+    Said | SaidUnseen | LineDeleted | LineHidden | LineRestored | LineReviewed | LinePinned | RoomConfigured
     | LiveStarted | LiveEnded | ModeratorAppointed
 )  # fmt: skip
 
 ROOM_COMMANDS: tuple[type[Command], ...] = (
-    Say, DeleteLine, HideLine, RestoreLine, PinLine, ReportLine, ConfigureRoom,
+    Say, DeleteLine, HideLine, RestoreLine, ReviewLine, PinLine, ReportLine, ConfigureRoom,
     StartLive, EndLive, AppointModerator, LoseLive,
 )  # fmt: skip
 ROOM_EVENTS: tuple[type[Event], ...] = (
     Said, SaidUnseen, LineDeleted, LineHidden, LineRestored, LinePinned, RoomConfigured,
-    LiveStarted, LiveEnded, ModeratorAppointed, LiveSampled, LineReported, UnseenDeleted, UnseenHidden,
+    LiveStarted, LiveEnded, ModeratorAppointed, LiveSampled, LineReported, UnseenDeleted, UnseenHidden, LineReviewed,
 )  # fmt: skip
 ROOM_QUERIES: tuple[type[Query], ...] = (ShowHistory, ShowMyLines, ShowPeople, ShowLive, ListLives)

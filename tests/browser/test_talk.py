@@ -377,6 +377,68 @@ async def test_who_is_muted_is_told_so_and_may_speak_again_when_it_is_lifted(cas
     await expect(ben.page.locator(".state")).to_be_hidden()
 
 
+async def test_who_speaks_in_the_shadow_is_heard_by_nobody_and_does_not_notice(cast: Cast) -> None:
+    ana, ben, cem = await seated(cast, "Ana", "Ben", "Cem", tab="Chat")
+    await say(ben, "I am here")
+    await expect(log(cem)).to_contain_text("I am here")
+    await ana.page.evaluate(
+        """(uid) => matinee.client.call("moderation.mute", { where: `party:${matinee.room.id}`, uid, shadow: true })""",
+        await ben.page.evaluate("matinee.client.user"),
+    )
+    await say(ben, "into the shadow")
+    await ben.tab("Comments")
+    await comment(ben, "a comment in the shadow")
+    await ben.page.reload()
+    await ben.seated()
+    await ben.tab("Chat")
+    await expect(log(ben)).to_contain_text("into the shadow")
+    await ben.tab("Comments")
+    await expect(of(ben, "a comment in the shadow")).to_be_visible()
+    await expect(of(ben, "a comment in the shadow").locator(".note")).to_be_hidden()
+    await say(ana, "Anybody there?")
+    await expect(log(cem)).to_contain_text("Anybody there?")
+    await expect(log(cem)).not_to_contain_text("into the shadow")
+    await cem.tab("Comments")
+    await cem.sees("Nobody in this room has said anything about it yet.")
+
+
+async def test_who_is_kept_out_of_the_chat_is_told_so_and_let_in_again(cast: Cast) -> None:
+    ana, ben = await seated(cast, "Ana", "Ben", tab="Chat")
+    await say(ana, "Hello")
+    await expect(log(ben)).to_contain_text("Hello")
+    ban = "([fn, uid]) => matinee.client.call(fn, { where: `party:${matinee.room.id}`, uid })"
+    who = await ben.page.evaluate("matinee.client.user")
+    await ana.page.evaluate(ban, ["moderation.ban", who])
+    await ben.sees("Moderators keep you out of this chat.")
+    await expect(ben.page.get_by_label("Say something", exact=True)).to_be_disabled()
+    await ben.tab("Comments")
+    await ben.sees("Moderators keep you out of these comments.")
+    await ana.page.evaluate(ban, ["moderation.unban", who])
+    await say(ana, "Come back")
+    await ben.tab("Chat")
+    await expect(log(ben)).to_contain_text("Come back")
+    await expect(ben.page.get_by_label("Say something", exact=True)).to_be_enabled()
+
+
+async def test_lines_can_be_reached_and_answered_by_keyboard_alone(cast: Cast) -> None:
+    ana, ben = await seated(cast, "Ana", "Ben", tab="Chat")
+    await say(ben, "Who is that?")
+    await expect(log(ana)).to_contain_text("Who is that?")
+    more = of(ana, "Who is that?").get_by_role("button", name="More about this line")
+    await more.focus()
+    keys = ana.page.keyboard
+    await keys.press("Enter")
+    await expect(ana.button("Answer")).to_be_focused()
+    await keys.press("Escape")
+    await expect(more).to_be_focused()
+    await keys.press("Enter")
+    await keys.press("Enter")
+    await expect(ana.page.get_by_label("Say something", exact=True)).to_be_focused()
+    await keys.type("The gardener")
+    await keys.press("Enter")
+    await expect(of(ben, "The gardener").locator(".quoted")).to_contain_text("Who is that?")
+
+
 async def test_what_is_reported_is_looked_at_in_the_settings(cast: Cast) -> None:
     ana, ben, cem = await seated(cast, "Ana", "Ben", "Cem", tab="Chat")
     await say(ben, "buy my pills")
@@ -448,6 +510,25 @@ async def test_people_react_with_emoji_of_their_own(cast: Cast) -> None:
     await expect(of(ben, "What do you say?").get_by_role("button", name="👍 by 2")).to_be_visible()
     await of(ben, "What do you say?").get_by_role("button", name="👍 by 2").click()
     await expect(of(ana, "What do you say?").get_by_role("button", name="👍 by 1")).to_be_visible()
+
+
+async def test_what_waits_for_a_moderator_is_seen_by_its_author_alone_until_then(cast: Cast) -> None:
+    ana, ben, cem = await seated(cast, "Ana", "Ben", "Cem", tab="Comments")
+    await ana.page.evaluate(
+        """() => matinee.client.call("chat.configure", { room: `party:${matinee.room.id}`, links: "hold" })"""
+    )
+    await comment(ben, "Read https://example.org/a")
+    await expect(of(ben, "Read https")).to_contain_text("Only you see this until a moderator has looked at it.")
+    await comment(ana, "Moderators may: https://example.org/b")
+    await expect(of(cem, "Moderators may")).to_be_visible()
+    await expect(of(cem, "Read https")).to_have_count(0)
+    await ana.tab("People")
+    await ana.press("Settings")
+    case = ana.page.get_by_role("dialog").locator(".case")
+    await expect(case).to_contain_text("waits: it has a link")
+    await case.get_by_role("button", name="Let everybody see it").click()
+    await expect(of(cem, "Read https")).to_be_visible()
+    await expect(of(ben, "Read https").locator(".note")).to_be_hidden()
 
 
 async def test_this_rooms_comments_are_not_everybodys(cast: Cast) -> None:

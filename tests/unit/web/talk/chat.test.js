@@ -7,6 +7,8 @@ import { Lines } from "../../../../services/gateway/src/gateway/web/watch/talk/l
 import { mentioned } from "../../../../services/gateway/src/gateway/web/watch/talk/mentions.js";
 import { Teller, Typists } from "../../../../services/gateway/src/gateway/web/watch/talk/typing.js";
 
+import { barred, words } from "../../../../services/gateway/src/gateway/web/watch/words.js";
+
 const at = (second) => new Date(Date.UTC(2026, 0, 1) + second * 1000).toISOString();
 const said = (line, second, fields = {}) =>
   ({ line, uid: "ana", text: `line ${line}`, answers: null, media_seconds: null, mentions: [], at: at(second), position: `at ${second}`, ...fields });
@@ -157,4 +159,30 @@ test("nothing waits for more than ten minutes, nor for a film that is over, nor 
   assert.equal(held.passes(other, { isOwn: false, picture: 0, now: 1 }), false);
   held.release([other]);
   assert.equal(held.passes(other, { isOwn: false, picture: 0, now: 1 }), true);
+});
+
+test("what keeps one from speaking is told in words, and what only slows one as well", () => {
+  const rules = { open: true, slow_seconds: 0, links: "allow" };
+  const usual = { refused: null, rules, muted: false, mutedUntil: null, mayModerate: false, waitsUntil: 0 };
+  const told = (fields) => barred({ ...usual, ...fields }, 1_000);
+  assert.deepEqual(told({}), { why: "", isBarred: false });
+  assert.deepEqual(told({ refused: { code: "banned" } }), { why: "Moderators keep you out of this chat.", isBarred: true });
+  assert.deepEqual(told({ rules: { ...rules, open: false } }), { why: "Only moderators may speak here just now.", isBarred: true });
+  assert.equal(told({ rules: { ...rules, open: false }, mayModerate: true }).isBarred, false);
+  assert.match(told({ muted: true }).why, /^Moderators have muted you here/);
+  assert.equal(told({ muted: true }).isBarred, false, "nobody tells when it is lifted");
+  assert.equal(told({ muted: true, mutedUntil: at(-1e9) }).why, "");
+  const slow = { ...rules, slow_seconds: 30 };
+  assert.deepEqual(told({ rules: slow }), { why: "Slow mode: one line in 30 s.", isBarred: false });
+  assert.deepEqual(told({ rules: slow, waitsUntil: 6_000 }), { why: "Slow mode: one line in 30 s. You can go on in 5 s.", isBarred: false });
+  assert.equal(told({ rules: slow, mayModerate: true }).why, "");
+});
+
+test("each refusal of what one writes has words of its own", () => {
+  const codes = [
+    "muted", "banned", "chat-closed", "words-refused", "links-refused", "slow-mode", "rate-limited", "text-unreadable", "thread-locked",
+    "no-such-comment", "no-such-line", "not-yours", "too-deep", "not-an-emoji", "too-many-reactions", "too-many-pins", "not-a-moderator",
+  ];
+  for (const code of codes) assert.notEqual(words({ code, message: "as the server says it", details: {} }), "as the server says it", code);
+  assert.equal(words({ code: "text-unreadable", details: { reason: "nothing-visible" } }), "This cannot be shown as it is: nothing in it can be seen.");
 });

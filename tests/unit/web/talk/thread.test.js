@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { about, justSaid } from "../../../../services/gateway/src/gateway/web/watch/talk/about.js";
 import { Pages } from "../../../../services/gateway/src/gateway/web/watch/talk/pages.js";
 import { rows } from "../../../../services/gateway/src/gateway/web/watch/talk/tree.js";
 
@@ -111,4 +112,18 @@ test("when it is over, nothing is asked or told any more", () => {
   assert.deepEqual(failures, ["banned"]);
   assert.equal(going().length, 0);
   assert.equal(pages.isKnown, false);
+});
+
+test("the thread is that of the film or the episode, of this room or for everybody", () => {
+  const film = { media: "tt0133093", season: null, episode: null };
+  assert.deepEqual(about(film, "p1", "everybody"), { media: "tt0133093" });
+  assert.deepEqual(about({ media: "tt0108778", season: 0, episode: 2 }, "p1", "room"), { media: "tt0108778", season: 0, episode: 2, party_id: "p1" });
+});
+
+test("what one has just said is shown as others will see it", () => {
+  const parent = { comment_id: "a", depth: 2 };
+  const said = justSaid({ thread_id: "t", comment_id: "b" }, { text: "e\u0301", parent, media_seconds: null, spoiler: false, mentions: [] }, { uid: "me", name: "Me" });
+  assert.equal(said.text, "\u00e9");
+  assert.equal(said.depth, 3);
+  assert.equal(shown(rows({ pages: [], own: [{ comment: { ...said, parent: null, depth: 0 }, held: false, hidden: false }] })), "b");
 });

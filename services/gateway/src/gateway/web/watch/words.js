@@ -62,7 +62,7 @@ const muted = (until) => `Moderators have muted you here: you can read, and not 
 export function barred({ refused, rules, muted: isMuted, mutedUntil, mayModerate, waitsUntil }, now) {
   const barring = (why) => ({ why, isBarred: true });
   if (refused) return barring(refused.code === "banned" ? "Moderators keep you out of this chat." : words(refused));
-  if (!rules) return barring("");
+  if (!rules) return barring("Fetching the chat…");
   // Nobody tells when it is lifted: who tries finds out.
   if (isMuted && !(Date.parse(mutedUntil) <= now)) return { why: muted(mutedUntil), isBarred: false };
   if (!rules.open && !mayModerate) return barring(ERRORS["chat-closed"]);

@@ -11,6 +11,7 @@ import { words } from "/watch/words.js";
 
 const SCOPES = [["room", "This room"], ["everybody", "Everybody"]];
 const ORDERS = [["newest", "Newest"], ["oldest", "Oldest"], ["top", "Most reactions"], ["moment", "By moment"]];
+const whyNot = (refused) => (refused.code === "banned" ? "Moderators keep you out of these comments." : words(refused));
 const number = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 /**
@@ -153,7 +154,7 @@ export function comments(thread, { room, choice, picture, seek, page }) {
     set(lock, "aria-label", thread.isLocked ? "Let everybody write again" : "Let nobody but moderators write");
     set(lock, "aria-pressed", String(thread.isLocked));
     write(about, isAlone ? "" : tell(view));
-    write(trouble, refused ? words(refused) : thread.mine?.muted ? words({ code: "muted" }) : "");
+    write(trouble, refused ? whyNot(refused) : thread.mine?.muted ? words({ code: "muted" }) : "");
     const found = thread.rows;
     rows(found);
     pins(thread.pinned);

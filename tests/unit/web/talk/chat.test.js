@@ -171,7 +171,7 @@ test("what keeps one from speaking is told in words, and what only slows one as 
   assert.equal(told({ rules: { ...rules, open: false }, mayModerate: true }).isBarred, false);
   assert.match(told({ muted: true }).why, /^Moderators have muted you here/);
   assert.equal(told({ muted: true }).isBarred, false, "nobody tells when it is lifted");
-  assert.equal(told({ muted: true, mutedUntil: at(-1e9) }).why, "");
+  assert.equal(told({ muted: true, mutedUntil: new Date(500).toISOString() }).why, "");
   const slow = { ...rules, slow_seconds: 30 };
   assert.deepEqual(told({ rules: slow }), { why: "Slow mode: one line in 30 s.", isBarred: false });
   assert.deepEqual(told({ rules: slow, waitsUntil: 6_000 }), { why: "Slow mode: one line in 30 s. You can go on in 5 s.", isBarred: false });

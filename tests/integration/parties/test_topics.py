@@ -12,6 +12,7 @@ from events.contracts.party import (
     ChangeMedia,
     Close,
     Configure,
+    Dismiss,
     Drop,
     Enqueue,
     Excuse,
@@ -68,7 +69,7 @@ async def touched(model: ReadModel, story: Recording, *commands: tuple[PartyComm
         (Ban(party_id=P, uid=BOB), ANA, {LIST_TOPIC, *MINE, access_topic(P)}),
         (Ban(party_id=P, uid=CYD), ANA, {mine_topic(CYD), access_topic(P)}),
         (Appoint(party_id=P, uid=BOB), ANA, {mine_topic(BOB)}),
-        (HandOver(party_id=P, uid=BOB), ANA, {LIST_TOPIC, *MINE}),
+        (HandOver(party_id=P, uid=BOB), ANA, {LIST_TOPIC, *MINE, access_topic(P)}),
         (Close(party_id=P), ANA, {LIST_TOPIC, *MINE}),
     ],
 )
@@ -149,3 +150,13 @@ async def test_telemetry_touches_how_a_party_is_in_sync(model: ReadModel, story:
         {sync_topic(P), LIST_TOPIC}, {sync_topic(P)}, {sync_topic(P), LIST_TOPIC}, {sync_topic(Q)},
         {sync_topic("elsewhere")},
     ]  # fmt: skip
+
+
+async def test_who_moderated_and_does_no_more_is_asked_for_their_rights_anew(
+    model: ReadModel, story: Recording
+) -> None:
+    opened(story)
+    joined(story, BOB)
+    await touched(model, story, (Appoint(party_id=P, uid=BOB), ANA))
+
+    assert await touched(model, story, (Dismiss(party_id=P, uid=BOB), ANA)) == {mine_topic(BOB), access_topic(P)}

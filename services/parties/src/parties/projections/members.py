@@ -233,10 +233,14 @@ async def _save(db: Db, crowd: Crowd) -> None:
 
 def _topics(fact: Fact) -> Iterable[str]:
     match fact.event:
+        case RoleChanged(uid=uid, role="member"):  # who moderated sees what moderators see no more
+            return mine_topic(uid), access_topic(fact.party_id)
         case Left(uid=uid, private=False) | Joined(uid=uid) | RoleChanged(uid=uid):
             return (mine_topic(uid),)
         case Left(uid=uid) | Kicked(uid=uid) | Banned(uid=uid):
             return mine_topic(uid), access_topic(fact.party_id)
+        case HostChanged():
+            return (access_topic(fact.party_id),)
         case Configured() as event if event.ends():
             return (access_topic(fact.party_id),)
     return ()

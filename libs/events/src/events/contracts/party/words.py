@@ -101,7 +101,7 @@ def topic(party_id: str) -> str:
 
 
 def access_topic(party_id: str) -> str:
-    """Touched when somebody's right to see the party may have ended."""
+    """Touched when somebody's right to see the party, or what its moderators see of it, may have ended."""
     return f"party-access:{party_id}"
 
 

@@ -11,6 +11,7 @@ import aiohttp
 from tests.e2e.client import Client, Frame, Refused
 from tests.system import System
 
+from events.messages import Position
 from gateway.catalogue import Catalogue
 
 CATALOGUE = Catalogue()
@@ -38,7 +39,7 @@ class Person:
         self.socket = socket
         self._http = http
         self._door = door
-        self._positions: dict[str, str] = {}
+        self._positions: dict[str, Position] = {}
         """By context: of the last thing that they did, or know of."""
 
     async def do(self, fn: str, /, **args: Any) -> Any:
@@ -52,22 +53,30 @@ class Person:
         else:
             answer = await self._post(fn, args, **({"Idempotency-Key": once} if once else {}))
         if answer["position"] is not None:
-            self._positions[CATALOGUE.functions[fn].context] = answer["position"]
+            self._know(answer["position"])
         return answer
 
     async def see(self, fn: str, /, **args: Any) -> Any:
         """The value of a query, with all that they have done in it. Raise `Refused`."""
         known = self._positions.get(CATALOGUE.functions[fn].context)
         if self._door == "socket":
-            after = {"after": known} if known else {}
+            after = {"after": str(known)} if known else {}
             return (await self.socket.ask("call", fn=fn, args=args, **after))["value"]
-        return (await self._post(fn, args, **({"Matinee-After": known} if known else {})))["value"]
+        return (await self._post(fn, args, **({"Matinee-After": str(known)} if known else {})))["value"]
 
     def hear_of(self, *others: "Person") -> None:
         """What they have done so far is in whatever this one sees from now on."""
         for other in others:
-            for context, position in other._positions.items():
-                self._positions[context] = max(self._positions.get(context, ""), position, key=sequence)
+            for position in tuple(other._positions.values()):
+                self._know(str(position))
+
+    def _know(self, text: str) -> None:
+        """From now on they see at least what is there at a position."""
+        new = Position.parse(text)
+        old = self._positions.get(new.context, new)
+        self._positions[new.context] = Position(
+            new.context, new.epoch, max(old.sequence, new.sequence), max(old.telemetry, new.telemetry)
+        )
 
     async def pages(self, fn: str, /, field: str = "items", **args: Any) -> list[Any]:
         """Everything that a query has, page by page."""
@@ -106,7 +115,7 @@ class Person:
         async with self._http.post(url, params=options, data=file, headers=headers) as answer:
             told = Answered(answer.status, await answer.json(content_type=None))
         if told.status == 202:
-            self._positions["library"] = told.body["position"]
+            self._know(told.body["position"])
         return told
 
     async def taken_in(self, form: str, file: bytes, kind: str = JSON, **options: str) -> Any:
@@ -143,10 +152,6 @@ class Person:
 
 
 TYPE = {"Content-Type": JSON}
-
-
-def sequence(position: str) -> int:
-    return int(position.rpartition(":")[2] or -1)
 
 
 @contextlib.asynccontextmanager

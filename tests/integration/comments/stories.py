@@ -18,6 +18,7 @@ from events.contracts.comments import (
     LineReported,
     LineRestored,
     LineReviewed,
+    LiveChanged,
     LiveEnded,
     LiveSampled,
     LiveStarted,
@@ -111,6 +112,11 @@ class Story(Talk):
     def start(self, live_id: str = "final", by: str = ANA, session: int = 1, title: str = "The final") -> None:
         event = LiveStarted(live_id=live_id, session=session, title=title, by=by, at=self._later())
         self.say(room_key(f"live:{live_id}"), event, by=by)
+
+    def retitle(self, title: str, live_id: str = "final", session: int = 1, media: str | None = None) -> None:
+        at = self._later()
+        event = LiveChanged(live_id=live_id, session=session, title=title, media=media, by=ANA, at=at)
+        self.say(room_key(f"live:{live_id}"), event)
 
     def end(self, live_id: str = "final", session: int = 1) -> None:
         event = LiveEnded(live_id=live_id, session=session, reason="ended", by=ANA, at=self._later())

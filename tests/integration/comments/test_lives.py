@@ -46,6 +46,25 @@ async def test_a_live_event_begins_goes_on_and_ends(model: ReadModel, story: Sto
     assert (again.title, again.moderators, again.lines) == ("Once more", [BOB, CYD], 1)
 
 
+async def test_it_is_called_what_it_was_called_last(model: ReadModel, story: Story) -> None:
+    story.start()
+    story.retitle("First half", media="tt0133093")
+    await model.apply(story.commits)
+    together = await live(model)
+    story.retitle("Second half")
+    story.end()
+    await model.apply(story.commits[-2:])
+    apart = await live(model)
+    story.start(session=2, title="Once more")
+    story.retitle("Extra time", session=2)
+    await model.apply(story.commits[-2:])
+    again = await live(model)
+
+    assert (together.title, together.media, together.session) == ("First half", "tt0133093", 1)
+    assert (apart.title, apart.media, apart.reason) == ("Second half", None, "ended")
+    assert (again.title, again.on, again.session, again.started_at) == ("Extra time", True, 2, story.commits[-2].at)
+
+
 async def test_the_list_has_those_first_that_are_on_and_most_watched(model: ReadModel, story: Story) -> None:
     for n, live_id in enumerate(("a", "b", "c", "d", "e")):
         story.start(live_id)
@@ -62,7 +81,13 @@ async def test_the_list_has_those_first_that_are_on_and_most_watched(model: Read
 
 
 async def test_whatever_changes_of_a_live_event_touches_it_and_the_list(model: ReadModel, story: Story) -> None:
-    tell: list[Any] = [story.start, lambda: story.appoint(BOB), lambda: story.chat(room=LIVE), story.end]
+    tell: list[Any] = [
+        story.start,
+        lambda: story.appoint(BOB),
+        lambda: story.chat(room=LIVE),
+        lambda: story.retitle("The end"),
+        story.end,
+    ]
     for one in tell:
         one()
         assert {room_topic(LIVE), LIVES_TOPIC} <= await model.apply(story.commits[-1:])

@@ -9,6 +9,7 @@ from tests.unit.comments.talk import (
     CYD,
     FINAL,
     HOST,
+    MEMBER,
     NEW,
     PARTY,
     STRANGER,
@@ -47,6 +48,7 @@ from events.contracts.comments import (
     UnseenHidden,
     Veil,
 )
+from events.contracts.party import Rights
 from events.testing import NOW
 
 hello = Say(room=PARTY, text="hello")
@@ -145,8 +147,25 @@ class TestSay:
 
         room.when(answer, by=BOB, **in_party()).then_rejected("no-such-line")
         room.given(unseen("l1", CYD)).when(answer, by=BOB, **in_party()).then_rejected("no-such-line")
-        assert room.given(unseen("l1", CYD)).when(answer, by=ANA, **in_party(HOST)).outcome()
-        assert room.given(unseen("l1", BOB)).when(answer, by=BOB, **in_party()).outcome()
+        taken_back = LineDeleted(room=PARTY, line="l1", uid=CYD, at=NOW)
+        room.given(said("l1", CYD), taken_back).when(answer, by=CYD, **in_party()).then_rejected("no-such-line")
+
+    @pytest.mark.parametrize("veil", ["held", "shadow"])
+    @pytest.mark.parametrize(("by", "rights"), [(BOB, MEMBER), (ANA, HOST)])
+    def test_an_answer_to_what_others_do_not_see_is_unseen_with_it(self, veil: Veil, by: str, rights: Rights) -> None:
+        answer = Say(room=PARTY, text="yes", answers="l1")
+
+        (line,) = room.given(unseen("l1", BOB, veil)).when(answer, by=by, **in_party(rights)).outcome()
+
+        assert isinstance(line, SaidUnseen)
+        assert (line.veil, line.rule, line.answers) == (veil, "", "l1")
+
+    def test_one_to_what_a_moderator_hid_is_seen(self) -> None:
+        answer = Say(room=PARTY, text="yes", answers="l1")
+
+        (line,) = room.given(said("l1"), TestHideAndRestore.HIDDEN).when(answer, by=BOB, **in_party()).outcome()
+
+        assert isinstance(line, Said)
 
 
 class TestSlowMode:
@@ -189,6 +208,22 @@ class TestDelete:
         room.given(said("l1")).when(delete, by=CYD, **in_party()).then_rejected("not-yours")
         room.when(delete, by=BOB, **in_party()).then_rejected("no-such-line")
 
+    def test_taking_it_back_again_changes_nothing(self) -> None:
+        delete = DeleteLine(room=PARTY, line="l1")
+        deleted = room.given(said("l1"), LineDeleted(room=PARTY, line="l1", uid=BOB, at=NOW))
+
+        deleted.when(delete, by=BOB, **in_party()).then()
+        deleted.when(delete, by=CYD, **in_party()).then_rejected("no-such-line")
+        deleted.when(delete, by=ANA, **in_party(HOST)).then_rejected("no-such-line")
+
+    def test_nothing_is_done_any_more_with_what_was_taken_back(self) -> None:
+        deleted = room.given(said("l1"), LineDeleted(room=PARTY, line="l1", uid=BOB, at=NOW))
+
+        for kind in (HideLine, RestoreLine, ReviewLine, PinLine):
+            command = kind(room=PARTY, line="l1")
+            deleted.when(command, by=ANA, **in_party(HOST)).then_rejected("no-such-line")
+            deleted.when(command, by=ANA, **in_party(HOST, kept())).then_rejected("no-such-line")
+
     def test_of_a_line_that_others_do_not_see_they_learn_nothing(self) -> None:
         delete = DeleteLine(room=PARTY, line="l1")
 
@@ -207,7 +242,7 @@ class TestDelete:
 
         state = room.given(said("l1"), pinned, deleted).state()
 
-        assert (state.pinned, state.lines) == (None, {})
+        assert (state.pinned, state.line("l1")) == (None, None)
 
 
 class TestHideAndRestore:
@@ -247,6 +282,17 @@ class TestHideAndRestore:
 
     def test_what_everybody_sees_needs_no_restoring(self) -> None:
         room.given(said("l1")).when(self.restore, by=ANA, **in_party(HOST, kept())).then()
+
+    def test_nobody_restores_themselves_from_the_shadow_nor_notices_it(self) -> None:
+        meg: dict[str, Any] = {"by": "meg", "roles": ("moderator",)}
+        own, shadowed = unseen("l1", "meg", veil="shadow"), muted("meg", SITE, shadow=True)
+        held = unseen("l1", "meg")
+
+        room.given(own).when(self.restore, **meg, **in_party(line=kept("meg", "shadow"))).then()
+        room.given(held).when(self.restore, **meg, **in_party(line=kept("meg", "held")), **shadowed).then()
+        room.when(self.restore, **meg, **in_party(line=kept("meg", "shadow"))).then()
+        assert room.given(held).when(self.restore, **meg, **in_party(line=kept("meg", "held"))).outcome()
+        assert room.given(unseen("l1")).when(self.restore, **meg, **in_party(line=kept()), **shadowed).outcome()
 
     def test_who_was_restored_may_be_answered(self) -> None:
         restored = LineRestored(room=PARTY, line="l1", uid=CYD, text="a sled", said_at=NOW, by=ANA, at=NOW)

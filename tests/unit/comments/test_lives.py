@@ -1,4 +1,6 @@
-from tests.unit.comments.talk import ANA, BOB, CYD, appointed, banned, ended, later, room, started
+import pytest
+from msgspec.structs import replace
+from tests.unit.comments.talk import ANA, BOB, CYD, RULES, appointed, banned, ended, later, room, started
 
 from comments.decider import room as rule_book
 from comments.rules import Rules
@@ -8,6 +10,7 @@ from events.contracts.comments import (
     SYSTEM,
     AppointModerator,
     EndLive,
+    LiveChanged,
     LiveEnded,
     LiveStarted,
     LoseLive,
@@ -36,6 +39,38 @@ class TestStart:
 
     def test_one_that_is_on_goes_on(self) -> None:
         room.given(started()).when(start, by=ANA).then()
+
+    def test_with_another_title_that_changes(self) -> None:
+        again = StartLive(live_id="final", title="Second half", media="tt0133093")
+        changed = LiveChanged(
+            live_id="final", session=1, title="Second half", media="tt0133093", by=ANA, at=later(5)
+        )  # fmt: skip
+
+        room.given(started()).when(again, by=ANA, after=5).then(changed)
+        room.given(started(), changed).when(again, by=ANA, after=5).then()
+        room.given(started()).when(again, by=BOB, after=5).then_rejected("not-yours")
+        assert room.given(started(), changed).state().session == 1
+
+    def test_the_title_is_one_line_that_can_be_seen(self) -> None:
+        (begun,) = room.when(StartLive(live_id="final", title=" The\n\u202efinal\u0007 "), by=ANA).outcome()
+
+        assert isinstance(begun, LiveStarted)
+        assert begun.title == "The final"
+        room.when(StartLive(live_id="final", title="\u2800 \u200b"), by=ANA).then_rejected(
+            "text-unreadable", reason="nothing-visible"
+        )
+
+    @pytest.mark.parametrize(
+        ("title", "code"),
+        [("Rosebud!", "words-refused"), ("A sledge", "words-refused"), ("On example.com", "links-refused")],
+    )
+    def test_what_would_be_held_back_or_refused_is_no_title(self, title: str, code: str) -> None:
+        strict = spec(rule_book(replace(RULES, links="hold")))
+        wanted = StartLive(live_id="final", title=title)
+
+        strict.when(wanted, by=ANA).then_rejected(code)
+        strict.given(started()).when(wanted, by=ANA).then_rejected(code)
+        assert strict.when(wanted, by=ANA, roles=("moderator",)).outcome()
 
     def test_after_its_end_its_owner_begins_another_session(self) -> None:
         room.given(started(), ended()).when(start, by=ANA, after=5).then(started(session=2, after=5))

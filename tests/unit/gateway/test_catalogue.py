@@ -53,6 +53,7 @@ def test_a_channel_tells_of_what_can_happen_there() -> None:
 
     assert told["live"] - told["chat"] == {
         "comments.live-started",
+        "comments.live-changed",
         "comments.live-ended",
         "comments.moderator-appointed",
     }

@@ -2,7 +2,17 @@
 
 from typing import Any, assert_never
 
-from comments.guards import held_by, is_in_shadow, may_read, may_write, moderates, must_moderate, readers, sees
+from comments.guards import (
+    held_by,
+    is_own_shadow,
+    may_read,
+    may_write,
+    moderates,
+    must_moderate,
+    readers,
+    sees,
+    unseen_with,
+)
 from comments.rules import Rules
 from comments.state import Comment, comment_seen, evolve_comment, thread_seen
 from comments.writing import readable, shown_name
@@ -78,7 +88,7 @@ def _post(command: Post, comment: Comment, context: Context, rules: Rules) -> li
     text = readable(command.text, LONGEST_TEXT)
     rule = held_by(text, room_with(thread_id), context, rules)
     parent = None if command.parent is None else _answered(thread_id, command.parent, context)
-    veil = shadow or ("held" if rule else _unseen_with(parent))
+    veil = shadow or ("held" if rule else unseen_with(parent))
     return [
         Posted(
             thread_id=thread_id,
@@ -107,12 +117,6 @@ def _answered(thread_id: str, comment_id: str, context: Context) -> Comment:
     if parent.depth >= DEEPEST:
         raise Rejected("too-deep", limit=DEEPEST)
     return parent
-
-
-def _unseen_with(parent: Comment | None) -> Veil:
-    """An answer to what is held back, or said in the shadow, is so with it: it would tell that there is something.
-    One to what a moderator has hidden hangs from the place of that."""
-    return parent.veil if parent and parent.veil != "moderated" else ""
 
 
 def _edit(command: Edit, comment: Comment, context: Context, rules: Rules) -> list[CommentEvent]:
@@ -166,18 +170,13 @@ def _moderate(command: Moderating, comment: Comment, context: Context) -> list[C
         case Hide():
             return [] if comment.veil == "moderated" else [Hidden(**done)]
         case Restore():
-            return [Restored(**done)] if comment.veil and not _is_own_shadow(comment, context, room) else []
+            return [Restored(**done)] if comment.veil and not is_own_shadow(comment, context, room) else []
         case Remove():
             return [Removed(**done)]
         case Review():
             return [Reviewed(**done)]
         case _:
             assert_never(command)
-
-
-def _is_own_shadow(comment: Comment, context: Context, room: str | None) -> bool:
-    """Whether somebody would step out of the shadow by moderating themselves; they must not notice it either."""
-    return comment.uid == context.actor and (comment.veil == "shadow" or is_in_shadow(context, room))
 
 
 def _of(command: Edit | Delete | Moderating) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Who may what in a thread or a room: the refusals that many rules share, in the order in which they are told."""
 
 from datetime import datetime
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -12,6 +13,16 @@ from events.messages import Context, Rejected
 
 RIGHTS = "party.rights"
 READERS = "readers"
+
+
+class Seen(Protocol):
+    """Something that somebody said: a comment, a line."""
+
+    @property
+    def uid(self) -> str: ...
+
+    @property
+    def veil(self) -> Veil: ...
 
 
 class Standing(Struct, frozen=True):
@@ -107,6 +118,17 @@ def may_write(context: Context, room: str | None, state: Room | None = None) -> 
 
 def is_in_shadow(context: Context, room: str | None, state: Room | None = None) -> bool:
     return any(one.shadow and one.is_muted(context.now) for one in _standings(context, room, state))
+
+
+def is_own_shadow(said: Seen, context: Context, room: str | None, state: Room | None = None) -> bool:
+    """Whether somebody would step out of the shadow by moderating themselves; they must not notice it either."""
+    return said.uid == context.actor and (said.veil == "shadow" or is_in_shadow(context, room, state))
+
+
+def unseen_with(answered: Seen | None) -> Veil:
+    """An answer to what is held back, or said in the shadow, is so with it: it would tell that there is something.
+    One to what a moderator has hidden tells nothing: others saw that it was there."""
+    return answered.veil if answered and answered.veil != "moderated" else ""
 
 
 def must_moderate(context: Context, room: str | None, state: Room | None = None) -> None:

@@ -5,6 +5,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from comments.guards import (
+    is_own_shadow,
     may_read,
     may_write,
     moderates,
@@ -12,6 +13,7 @@ from comments.guards import (
     must_moderate,
     readers,
     sees,
+    unseen_with,
 )
 from comments.rooms import LINE, KeptLine, RecentLine, Room
 from comments.rules import Rules
@@ -65,13 +67,12 @@ def decide(command: LineCommand, room: Room, context: Context, rules: Rules) -> 
 
 
 def _say(command: Say, room: Room, context: Context, rules: Rules) -> list[RoomEvent]:
-    veil = may_write(context, command.room, room)
+    shadow = may_write(context, command.room, room)
     in_charge = moderates(context, command.room, room)
     _must_be_going_on(command.room, room, context, in_charge)
     text = readable(command.text, LONGEST_LINE)
     rule = "" if in_charge else rules.apply(text, room.settings)
-    if command.answers is not None:
-        _must_be_answerable(command.answers, command.room, room, context)
+    answered = None if command.answers is None else _answered(command.answers, command.room, room, context)
     if not in_charge:
         _must_not_hurry(room, context)
     said = Said(
@@ -86,7 +87,8 @@ def _say(command: Say, room: Room, context: Context, rules: Rules) -> list[RoomE
         mentions=readers(context, command.mentions, command.room),
         at=context.now,
     )
-    return [_unseen(said, veil or "held", rule)] if veil or rule else [said]
+    veil = shadow or ("held" if rule else unseen_with(answered))
+    return [_unseen(said, veil, rule)] if veil else [said]
 
 
 def _unseen(said: Said, veil: Veil, rule: str) -> SaidUnseen:
@@ -103,10 +105,11 @@ def _must_be_going_on(where: str, room: Room, context: Context, in_charge: bool)
         raise Rejected("chat-closed")
 
 
-def _must_be_answerable(line: str, where: str, room: Room, context: Context) -> None:
-    answered = room.lines.get(line)
+def _answered(line: str, where: str, room: Room, context: Context) -> RecentLine:
+    answered = room.line(line)
     if answered is None or not sees(context, answered.uid, answered.veil, where, room):
         raise Rejected("no-such-line")
+    return answered
 
 
 def _must_not_hurry(room: Room, context: Context) -> None:
@@ -120,7 +123,9 @@ def _must_not_hurry(room: Room, context: Context) -> None:
 def _delete(command: DeleteLine, room: Room, context: Context) -> list[RoomEvent]:
     may_read(context, command.room, room)
     line = room.lines.get(command.line)
-    if line is None or not sees(context, line.uid, line.veil, command.room, room):
+    if line is not None and line.gone and line.uid == context.actor:
+        return []
+    if line is None or line.gone or not sees(context, line.uid, line.veil, command.room, room):
         raise Rejected("no-such-line")
     if line.uid != context.actor:
         raise Rejected("not-yours")
@@ -139,8 +144,8 @@ def _hide(command: HideLine, room: Room, context: Context) -> list[RoomEvent]:
 
 def _restore(command: RestoreLine, room: Room, context: Context) -> list[RoomEvent]:
     must_moderate(context, command.room, room)
-    kept = context.told.get(LINE)
-    if not _found(command.line, room, context).veil:
+    kept, found = context.told.get(LINE), _found(command.line, room, context)
+    if not found.veil or is_own_shadow(found, context, command.room, room):
         return []
     if not isinstance(kept, KeptLine):
         raise Rejected("no-such-line")
@@ -201,9 +206,9 @@ def _configure(command: ConfigureRoom, room: Room, context: Context) -> list[Roo
 
 def _found(line: str, room: Room, context: Context) -> RecentLine | KeptLine:
     """A line as it is now, or, of one that is no longer among the newest, as it was when the command came."""
-    recent, kept = room.lines.get(line), context.told.get(LINE)
+    recent, kept = room.line(line), context.told.get(LINE)
     if recent is not None:
         return recent
-    if isinstance(kept, KeptLine):
+    if line not in room.lines and isinstance(kept, KeptLine):
         return kept
     raise Rejected("no-such-line")

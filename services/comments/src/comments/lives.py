@@ -4,16 +4,19 @@ import math
 from collections.abc import Mapping
 from typing import assert_never
 
-from comments.guards import is_site_moderator, must_be_signed_in, standing_of
+from comments.guards import held_by, is_site_moderator, must_be_signed_in, standing_of
 from comments.rooms import Room
 from comments.rules import Rules
+from comments.writing import label
 from events.contracts.comments import (
     APPOINTED,
+    LONGEST_TITLE,
     LOST_AFTER,
     SITE,
     SYSTEM,
     AppointModerator,
     EndLive,
+    LiveChanged,
     LiveEnded,
     LiveStarted,
     LoseLive,
@@ -56,18 +59,31 @@ def _start(command: StartLive, room: Room, context: Context, rules: Rules) -> li
         raise Rejected("not-yours")
     if rules.broadcasters and not is_site_moderator(context) and rules.broadcasters not in context.roles:
         raise Rejected("not-a-broadcaster")
-    if room.on:
+    title = _title(command.title, context, rules)
+    if room.on and (title, command.media) == (room.title, room.media):
         return []
+    happened = LiveChanged if room.on else LiveStarted
     return [
-        LiveStarted(
+        happened(
             live_id=command.live_id,
-            session=room.session + 1,
-            title=command.title,
+            session=room.session if room.on else room.session + 1,
+            title=title,
             media=command.media,
             by=context.actor,
             at=context.now,
         )
     ]
+
+
+def _title(typed: str, context: Context, rules: Rules) -> str:
+    """It is in everybody's list at once: what would be held back is refused, and that the event is one's own does not
+    help."""
+    title = label(typed, LONGEST_TITLE)
+    if title is None:
+        raise Rejected("text-unreadable", reason="nothing-visible")
+    if rule := held_by(title, None, context, rules):
+        raise Rejected(f"{rule}-refused")
+    return title
 
 
 def _appoint(command: AppointModerator, room: Room, context: Context) -> list[RoomEvent]:

@@ -53,7 +53,8 @@ def _comment(command: ReportComment, context: Context) -> Reported:
 
 def _line(command: ReportLine, context: Context) -> LineReported:
     """One that the room's state has forgotten is told of by what is kept of it."""
-    line = room_of(context, command.room).lines.get(command.line) or context.told.get(LINE)
+    room = room_of(context, command.room)
+    line = room.line(command.line) if command.line in room.lines else context.told.get(LINE)
     if line is None or not sees(context, line.uid, line.veil, command.room):
         raise Rejected("no-such-line")
     return LineReported(

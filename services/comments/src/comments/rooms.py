@@ -17,6 +17,7 @@ from events.contracts.comments import (
     LinePinned,
     LineRestored,
     LineReviewed,
+    LiveChanged,
     LiveEnded,
     LiveStarted,
     ModeratorAppointed,
@@ -39,6 +40,8 @@ class RecentLine(Struct, frozen=True, array_like=True):
     at: float
     """In unix seconds."""
     veil: Veil = ""
+    gone: bool = False
+    """Taken back by its author."""
 
 
 class KeptLine(Struct, frozen=True):
@@ -58,7 +61,7 @@ class Room(Struct, frozen=True):
 
     settings: RoomSettings = RoomSettings()
     lines: dict[str, RecentLine] = {}
-    """The newest `RECENT_LINES`, oldest first, but for those that were taken back."""
+    """The newest `RECENT_LINES`, oldest first."""
     spoke: dict[str, float] = {}
     """When each person spoke last, in unix seconds, longest ago first; only in slow mode."""
     pinned: str | None = None
@@ -70,6 +73,13 @@ class Room(Struct, frozen=True):
     """Of a live event: the newest, counted from 1."""
     on: bool = False
     started_at: float = 0.0
+    title: str = ""
+    media: str | None = None
+
+    def line(self, id: str) -> RecentLine | None:
+        """One of the newest that is still there."""
+        line = self.lines.get(id)
+        return None if line is None or line.gone else line
 
 
 def evolve(room: Room, event: RoomEvent) -> Room:
@@ -79,11 +89,11 @@ def evolve(room: Room, event: RoomEvent) -> Room:
         case SaidUnseen(line=line, uid=uid, at=at, veil=veil):
             return _said(room, line, RecentLine(uid, at.timestamp(), veil))
         case LineDeleted(line=line):
-            return replace(room, lines={id: kept for id, kept in room.lines.items() if id != line}, **_off(room, line))
+            return replace(room, lines=_marked(room, line, gone=True), **_off(room, line))
         case LineHidden(line=line):
-            return replace(room, lines=_veiled(room, line, "moderated"), **_off(room, line))
+            return replace(room, lines=_marked(room, line, veil="moderated"), **_off(room, line))
         case LineRestored(line=line):
-            return replace(room, lines=_veiled(room, line, ""))
+            return replace(room, lines=_marked(room, line, veil=""))
         case LineReviewed():
             return room
         case LinePinned(line=pinned):
@@ -91,16 +101,19 @@ def evolve(room: Room, event: RoomEvent) -> Room:
         case RoomConfigured(open=is_open, slow_seconds=slow_seconds, links=links, words=words):
             settings = RoomSettings(open=is_open, slow_seconds=slow_seconds, links=links, words=words)
             return replace(room, settings=settings, spoke=_spoke(room, slow_seconds))
-        case LiveStarted() | LiveEnded() | ModeratorAppointed():
+        case LiveStarted() | LiveChanged() | LiveEnded() | ModeratorAppointed():
             return _live(room, event)
         case _:
             assert_never(event)
 
 
-def _live(room: Room, event: LiveStarted | LiveEnded | ModeratorAppointed) -> Room:
+def _live(room: Room, event: LiveStarted | LiveChanged | LiveEnded | ModeratorAppointed) -> Room:
     match event:
-        case LiveStarted(session=session, by=by, at=at):
-            return replace(room, owner=by, session=session, on=True, started_at=at.timestamp())
+        case LiveStarted(session=session, title=title, media=media, by=by, at=at):
+            begun = replace(room, owner=by, session=session, on=True, started_at=at.timestamp())
+            return replace(begun, title=title, media=media)
+        case LiveChanged(title=title, media=media):
+            return replace(room, title=title, media=media)
         case LiveEnded():
             return replace(room, on=False)
         case ModeratorAppointed(uid=uid, moderator=moderator):
@@ -123,10 +136,10 @@ def _said(room: Room, line: str, said: RecentLine) -> Room:
     return replace(room, lines=lines, spoke=spoke)
 
 
-def _veiled(room: Room, line: str, veil: Veil) -> dict[str, RecentLine]:
+def _marked(room: Room, line: str, **marks: Any) -> dict[str, RecentLine]:
     """One that is no longer among the newest is not here to be marked."""
     kept = room.lines.get(line)
-    return room.lines if kept is None else {**room.lines, line: replace(kept, veil=veil)}
+    return room.lines if kept is None else {**room.lines, line: replace(kept, **marks)}
 
 
 def _off(room: Room, line: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from msgspec.structs import astuple
 from comments.projections.facts import columns, facts_of
 from events.contracts.comments import (
     LIVES_TOPIC,
+    LiveChanged,
     LiveEnded,
     LiveSampled,
     LiveStarted,
@@ -28,6 +29,11 @@ SAVE_LIVES = """
        set title = excluded.title, media = excluded.media, owner = excluded.owner, session = excluded.session,
            started_at = excluded.started_at, ended_at = excluded.ended_at, reason = excluded.reason,
            position = excluded.position
+"""
+CHANGE_LIVES = """
+    update live set title = changed.title, media = changed.media, position = changed.position
+      from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as changed (live_id, title, media, position)
+     where live.live_id = changed.live_id
 """
 END_LIVES = """
     update live set ended_at = ended.at, reason = ended.reason, position = ended.position
@@ -68,10 +74,11 @@ class LiveRow(Struct):
 
 
 async def apply_to_lives(db: Db, commits: Sequence[Commit]) -> set[str]:
-    """The last session that the batch speaks of counts, and whether it is over."""
+    """The last session that the batch speaks of counts, what it is called last, and whether it is over."""
     started: dict[str, LiveRow] = {}
+    changed: dict[str, tuple[str, str, str | None, int]] = {}
     ended: dict[str, tuple[str, datetime, str, int]] = {}
-    facts = facts_of(commits, (LiveStarted, LiveEnded))
+    facts = facts_of(commits, (LiveStarted, LiveChanged, LiveEnded))
     for fact in facts:
         event, position = fact.event, fact.commit.sequence
         if isinstance(event, LiveStarted):
@@ -79,10 +86,17 @@ async def apply_to_lives(db: Db, commits: Sequence[Commit]) -> set[str]:
             started[event.live_id] = LiveRow(
                 event.live_id, event.title, event.media, event.by, event.session, event.at, None, None, position
             )
+        elif isinstance(event, LiveChanged):
+            if row := started.get(event.live_id):
+                row.title, row.media, row.position = event.title, event.media, position
+            else:
+                changed[event.live_id] = event.live_id, event.title, event.media, position
         elif row := started.get(event.live_id):
             row.ended_at, row.reason, row.position = event.at, event.reason, position
         else:
             ended[event.live_id] = event.live_id, event.at, event.reason, position
+    if changed:
+        await db.execute(CHANGE_LIVES, *columns(changed.values()))
     if started:
         await db.execute(SAVE_LIVES, *columns(map(astuple, started.values())))
     if ended:

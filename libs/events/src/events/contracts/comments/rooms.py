@@ -183,12 +183,14 @@ class _OfLive(Command, frozen=True, kw_only=True):
 class StartLive(_OfLive, frozen=True, kw_only=True):
     """Start a live event, or go on with your own after it was lost or ended: a new session of it begins.
 
-    Whoever starts it first owns it. While it is on, its owner reports by `live.report`; it ends when nothing is heard
-    for a minute.
+    Whoever starts it first owns it. While it is on, this changes its title and what it is about. Its owner reports by
+    `live.report`; it ends when nothing is heard for a minute.
     """
 
     function: ClassVar[str] = "live.start"
-    errors: ClassVar[tuple[str, ...]] = ("banned", "not-yours", "not-a-broadcaster", "rate-limited")
+    errors: ClassVar[tuple[str, ...]] = (
+        "banned", "not-yours", "not-a-broadcaster", "text-unreadable", "words-refused", "links-refused", "rate-limited",
+    )  # fmt: skip
     title: Title
     media: MediaId | None = None
 
@@ -365,6 +367,19 @@ class LiveStarted(Event, frozen=True, kw_only=True, tag="comments.live-started")
 
     channels: ClassVar[tuple[str, ...]] = (LIVE.kind,)
     public: ClassVar[tuple[str, ...]] = ("title", "media", "session", "by", "at")
+    live_id: str
+    session: int
+    title: str
+    by: str
+    at: datetime
+    media: str | None = None
+
+
+class LiveChanged(Event, frozen=True, kw_only=True, tag="comments.live-changed"):
+    """Its owner gave a live event that is on another title, or says that it is about something else."""
+
+    channels: ClassVar[tuple[str, ...]] = (LIVE.kind,)
+    public: ClassVar[tuple[str, ...]] = ("title", "media", "session", "at")
     live_id: str
     session: int
     title: str
@@ -604,7 +619,7 @@ RoomCommand = (
 )
 RoomEvent = (
     Said | SaidUnseen | LineDeleted | LineHidden | LineRestored | LineReviewed | LinePinned | RoomConfigured
-    | LiveStarted | LiveEnded | ModeratorAppointed
+    | LiveStarted | LiveChanged | LiveEnded | ModeratorAppointed
 )  # fmt: skip
 
 ROOM_COMMANDS: tuple[type[Command], ...] = (
@@ -613,6 +628,7 @@ ROOM_COMMANDS: tuple[type[Command], ...] = (
 )  # fmt: skip
 ROOM_EVENTS: tuple[type[Event], ...] = (
     Said, SaidUnseen, LineDeleted, LineHidden, LineRestored, LinePinned, RoomConfigured,
-    LiveStarted, LiveEnded, ModeratorAppointed, LiveSampled, LineReported, UnseenDeleted, UnseenHidden, LineReviewed,
+    LiveStarted, LiveChanged, LiveEnded, ModeratorAppointed, LiveSampled, LineReported, UnseenDeleted, UnseenHidden,
+    LineReviewed,
 )  # fmt: skip
 ROOM_QUERIES: tuple[type[Query], ...] = (ShowHistory, ShowMyLines, ShowPeople, ShowLive, ListLives)

@@ -3,6 +3,7 @@ somebody, and what is left of who was erased."""
 
 import asyncio
 import json
+import os
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from tests.e2e.test_seed_library import some
 from tests.system import System
 from tests.wait import eventually
 
+SLOWLY = bool(os.environ.get("MATINEE_FAULTS_SLOWLY"))
 AT_ONCE = 1.0
 """Seconds in which who may no longer read loses what they follow and watch."""
 
@@ -709,6 +711,7 @@ class TestLive:
         assert [line["text"] for line in first["lines"]] == ["Welcome", *(f"{n}" for n in range(20))]
         assert first["cursor"] is None
 
+    @pytest.mark.skipif(not SLOWLY, reason="takes more than a minute; MATINEE_FAULTS_SLOWLY=1 runs it")
     @pytest.mark.timeout(240)
     async def test_it_is_lost_once_its_owner_has_been_silent_for_a_minute(self, system: System, talk: Scene) -> None:
         async with person(system, "Dora") as dora:

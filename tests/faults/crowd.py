@@ -271,3 +271,97 @@ class Room:
     def _show(self, frame: Frame) -> None:
         if frame["op"] == "value":
             self.shown = frame["value"]
+
+
+@dataclass
+class Conversation:
+    """People who talk in a party without a pause: lines in its chat, and comments and answers in its thread."""
+
+    people: list[Person]
+    reader: Person
+    """Follows the chat, and comes back to it."""
+    watcher: Person
+    """Has the thread on screen."""
+    party_id: str = ""
+    thread_id: str = ""
+    acked: list[tuple[str, str]] = field(default_factory=list)
+    """(line, position of the answer), in the order of their commits once the load has stopped."""
+    posted: list[str] = field(default_factory=list)
+    """Comments that were acknowledged."""
+    heard: list[tuple[str, str]] = field(default_factory=list)
+    """(line, position of the event), in the order of arrival."""
+    recovered: list[bool] = field(default_factory=list)
+    shown: Frame = field(default_factory=dict)
+    """The newest value of the thread."""
+    _since: str | None = None
+
+    @classmethod
+    async def begin(cls, http: aiohttp.ClientSession, base: str, talkers: int = 3) -> Self:
+        people = [await Person.guest(http, base, f"Talker {n}") for n in range(talkers)]
+        reader, watcher = [await Person.guest(http, base, name) for name in ("Reader", "Watcher")]
+        talk = cls(people, reader, watcher)
+        opened = await people[0].call("party.open", title="Under load", media="tt3")
+        talk.party_id = opened["value"]["party_id"]
+        for person in people[1:]:
+            await person.call("party.join", party_id=talk.party_id)
+        reader.pushed, reader.began = talk._hear, talk._follow
+        watcher.pushed, watcher.began = talk._show, talk._watch
+        await reader.socket()
+        await watcher.socket()
+        return talk
+
+    def listening(self) -> list[Coroutine[Any, Any, None]]:
+        return [self.reader.stay(), self.watcher.stay()]
+
+    async def command(self, until: asyncio.Event) -> None:
+        """Speak until told to stop; an answer that got lost is asked for again."""
+
+        async def speak(person: Person) -> None:
+            parent: str | None = None
+            for number in itertools.count(1):
+                if until.is_set():
+                    return
+                said = await person.call("chat.say", room=f"party:{self.party_id}", text=f"{person.uid} {number}")
+                self.acked.append((said["value"]["line"], said["position"]))
+                posted = await person.call(
+                    "comments.post", media="tt3", party_id=self.party_id, text=f"{number}", parent=parent
+                )
+                self.thread_id = posted["value"]["thread_id"]
+                self.posted.append(posted["value"]["comment_id"])
+                parent = self.posted[-1] if number % 5 else None
+
+        await asyncio.gather(*(speak(person) for person in self.people))
+        self.acked.sort(key=lambda each: int(each[1].rpartition(":")[2]))
+
+    def complete(self) -> bool:
+        """Whether the reader has heard the last line."""
+        return bool(self.heard) and self.heard[-1] == self.acked[-1]
+
+    def fresh(self) -> bool:
+        """Whether the watcher sees as many comments as there are."""
+        return bool(self.shown["thread"]["comments"] == len(self.posted))
+
+    async def leave(self) -> None:
+        for person in (*self.people, self.reader, self.watcher):
+            await person.leave()
+
+    async def _follow(self, socket: Socket) -> None:
+        since = {"since": self._since} if self._since else {}
+        followed = await socket.ask(op="follow", channel=f"chat:{self.party_id}", **since)
+        if self._since is None:
+            self._since = followed["position"]
+        else:
+            self.recovered.append(followed["recovered"])
+
+    def _hear(self, frame: Frame) -> None:
+        if frame["op"] == "event" and frame["type"] == "comments.said":
+            self.heard.append((frame["data"]["line"], frame["position"]))
+            self._since = frame["position"]
+
+    async def _watch(self, socket: Socket) -> None:
+        args = {"media": "tt3", "party_id": self.party_id}
+        self.shown = (await socket.ask(op="watch", fn="comments.thread", args=args))["value"]
+
+    def _show(self, frame: Frame) -> None:
+        if frame["op"] == "value":
+            self.shown = frame["value"]

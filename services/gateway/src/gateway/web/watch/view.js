@@ -4,6 +4,7 @@ import { Sync } from "/sync.js";
 import { ask, h, icon, set, timeOfDay, write } from "/watch/dom.js";
 import { Film, described, offsetField, picker } from "/watch/film.js";
 import { invitation } from "/watch/invitation.js";
+import { pressed } from "/watch/keys.js";
 import { meter } from "/watch/meter.js";
 import { people } from "/watch/people.js";
 import { queue } from "/watch/queue.js";
@@ -208,31 +209,7 @@ function syncStrip(room, sync, drift, film) {
   return h("div", { class: "strip" }, drift.element, together, resync, own);
 }
 
-// Keys, and the screen's sleep.
-
-const KEYS = {
-  " ": (stage) => stage.toggle(), k: (stage) => stage.toggle(),
-  ArrowLeft: (stage) => stage.skip(-5), ArrowRight: (stage) => stage.skip(5),
-  j: (stage) => stage.skip(-10), l: (stage) => stage.skip(10),
-  m: (stage) => stage.mute(), f: (stage) => stage.fullScreen(),
-};
-
-function pressed(event, stage) {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const act = KEYS[key];
-  if (!act || takes(event.target, key)) return;
-  event.preventDefault();
-  if (!event.repeat || key.startsWith("Arrow") || key === "j" || key === "l") act(stage);
-}
-
-/** Whether what has the focus wants this key for itself. */
-function takes(target, key) {
-  if (!(target instanceof Element)) return false;
-  if (target.closest("input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]")) return true;
-  if (key === " ") return target.closest("button, summary, a, input") !== null;
-  return key.startsWith("Arrow") && target.closest("input, [role=tab], [role=log]") !== null;
-}
+// The screen's sleep.
 
 /** A screen that shows a film does not go dark. */
 function keepAwake(video) {

@@ -77,8 +77,14 @@ export function talk({ client, room, clock, film, stage, page, open, isOpen }) {
     }
     return thread.again();
   });
+  let watched = "";
   room.on("media", () => {
-    lines.newFilm();
+    const { media, season, episode } = room.party;
+    const now = JSON.stringify([media, season, episode]);
+    // Only where it comes from may be another.
+    if (now === watched) return;
+    if (watched) lines.newFilm();
+    watched = now;
     thread.focus = null;
     thread.again();
     over.again();

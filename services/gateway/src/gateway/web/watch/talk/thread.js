@@ -4,9 +4,9 @@
 import { newKey, Refused } from "/client.js";
 import { about, justSaid } from "/watch/talk/about.js";
 import { Pages } from "/watch/talk/pages.js";
+import { seeing } from "/watch/talk/seeing.js";
 import { rows } from "/watch/talk/tree.js";
 
-const SEEN_AFTER = 1_500;
 const PATIENCE = 8_000;
 
 /**
@@ -23,7 +23,7 @@ export class Thread {
   #mineOf = null;
   #mineAbout = null;
   #here = null;
-  #seeing = 0;
+  #seeing;
   #isLooked = false;
 
   constructor(client, room, choice, changed) {
@@ -37,6 +37,10 @@ export class Thread {
     /** Until when all was read as one began to look: what is newer is marked. */
     this.readUntil = null;
     this.refused = null;
+    this.#seeing = seeing({
+      unread: () => this.#isLooked && this.mine?.unread > 0,
+      read: () => this.#client.call("comments.read", { thread_id: this.#mineOf }).catch(() => {}),
+    });
   }
 
   get about() {
@@ -144,7 +148,7 @@ export class Thread {
   close() {
     this.#stopPages();
     this.#stopMine?.();
-    clearTimeout(this.#seeing);
+    this.#seeing.close();
   }
 
   #stopPages() {
@@ -161,7 +165,7 @@ export class Thread {
       changed: () => {
         const { thread } = this.#pages?.values[0] ?? {};
         if (thread) this.#watchMine(thread.thread_id, JSON.stringify(this.about));
-        this.#see();
+        this.#seeing.look();
         this.changed();
       },
       failed: (refused) => {
@@ -207,20 +211,10 @@ export class Thread {
       value: (mine) => {
         if (this.mine === null) this.readUntil = mine.read_until;
         this.mine = mine;
-        this.#see();
+        this.#seeing.look();
         this.changed();
       },
     });
-  }
-
-  /** What is on the screen for a moment was read. */
-  #see() {
-    if (this.#seeing || !this.#isLooked || !this.mine?.unread) return;
-    this.#seeing = setTimeout(() => {
-      this.#seeing = 0;
-      if (!this.#isLooked || document.hidden || !this.mine?.unread) return;
-      this.#client.call("comments.read", { thread_id: this.#mineOf }).catch(() => {});
-    }, SEEN_AFTER);
   }
 
   // Doing. Each throws the `Refused` that it meets.

@@ -22,7 +22,10 @@ FEW = 4
 lines = st.tuples(st.sampled_from((CHAT, LIVE)), st.sampled_from(PEOPLE), st.integers(0, 11))
 happenings = st.lists(
     st.tuples(
-        st.sampled_from(("say", "say", "say", "shadow", "held", "take back", "hide", "restore", "pin", "unpin")), lines
+        st.sampled_from(
+            ("say", "say", "say", "shadow", "held", "again", "take back", "hide", "restore", "pin", "unpin")
+        ),
+        lines,
     ),
     max_size=40,
 )
@@ -45,6 +48,9 @@ class Plain:
         self.pinned: str | None = None
 
     def say(self, id: str, veil: str) -> None:
+        """Of a line that is still there nothing is new."""
+        if id in self.lines:
+            return
         self.said += not veil
         self.unseen += bool(veil)
         self.lines[id] = {"veil": veil, "number": self.said, "aside": self.unseen if veil else None}
@@ -81,6 +87,10 @@ def told(happened: Sequence[tuple[str, tuple[str, str, int]]]) -> tuple[Story, d
         elif what == "unpin":
             story.pin_line(None, room)
             plain.pinned = None
+        elif spoken and what == "again":
+            target = spoken[-1 - n % len(spoken)]
+            story.chat(by=by, room=room, id=target)
+            plain.say(target, "")
         elif spoken:
             target = spoken[-1 - n % len(spoken)]
             TELL[what](story, target, room)

@@ -74,6 +74,11 @@ class TestSay:
             )
         )  # fmt: skip
 
+    def test_a_line_is_said_once_however_late_it_is_sent_again(self) -> None:
+        room.given(said(NEW)).when(hello, by=BOB, after=90_000, **in_party()).then()
+        taken_back = LineDeleted(room=PARTY, line=NEW, uid=BOB, at=NOW)
+        room.given(said(NEW), taken_back).when(hello, by=BOB, after=90_000, **in_party()).then()
+
     def test_who_has_no_name_is_asked_for_one(self) -> None:
         room.when(hello, by=BOB, **{**in_party(), "name": ""}).then_rejected("name-missing")
 

@@ -70,6 +70,8 @@ def _say(command: Say, room: Room, context: Context, rules: Rules) -> list[RoomE
     shadow = may_write(context, command.room, room)
     in_charge = moderates(context, command.room, room)
     _must_be_going_on(command.room, room, context, in_charge)
+    if command.new_line(context) in room.lines:
+        return []  # the command was sent again when nobody remembered it
     text = readable(command.text, LONGEST_LINE)
     rule = "" if in_charge else rules.apply(text, room.settings)
     answered = None if command.answers is None else _answered(command.answers, command.room, room, context)

@@ -138,6 +138,8 @@ class Talk:
         """None is what was taken back."""
         self.known = set(self.lines)
         """Those that the table has."""
+        self.new: dict[tuple[str, str], None] = {}
+        """Those that are said in the batch."""
         self.people: dict[tuple[str, str], PersonRow] = {}
         self.topics: set[str] = set()
 
@@ -158,6 +160,11 @@ class Talk:
             room.shown -= line.veil == ""
             self.lines[key] = line = None
         return line
+
+    def add(self, line: LineRow) -> None:
+        key = line.room, line.line
+        self.lines[key] = line
+        self.new[key] = None
 
     def name(self, line: LineRow) -> None:
         """Its author's name is from now on what they called themselves there, unless that was longer ago."""
@@ -194,16 +201,18 @@ async def apply_to_rooms(db: Db, commits: Sequence[Commit]) -> set[str]:
 
 async def _load(db: Db, facts: Sequence[Fact]) -> Talk:
     rooms = await db.fetch(LOAD_ROOMS, list({fact.event.room for fact in facts}))
-    touched = {(fact.event.room, fact.event.line) for fact in facts if type(fact.event) in ON_LINE and fact.event.line}
+    touched = {
+        (fact.event.room, fact.event.line) for fact in facts if type(fact.event) in ABOUT_LINE and fact.event.line
+    }
     lines = await db.fetch(LOAD_LINES, *columns(touched)) if touched else []
     return Talk((RoomRow(*row) for row in rooms), (LineRow(*row) for row in lines))
 
 
 async def _save(db: Db, talk: Talk) -> None:
     await db.execute(SAVE_ROOMS, *columns(map(astuple, talk.rooms.values())))
-    gone = [key for key in talk.known if talk.lines[key] is None]
-    changed = [(*key, line.veil) for key in talk.known if (line := talk.lines[key]) is not None]
-    new = [line for key, line in talk.lines.items() if line is not None and key not in talk.known]
+    gone = [key for key in talk.known if talk.lines[key] is None or key in talk.new]
+    changed = [(*key, line.veil) for key in talk.known - talk.new.keys() if (line := talk.lines[key]) is not None]
+    new = [line for key in talk.new if (line := talk.lines[key]) is not None]
     if gone:
         await db.execute(DELETE_LINES, *columns(gone))
     if changed:
@@ -220,21 +229,26 @@ async def _save(db: Db, talk: Talk) -> None:
 
 
 def _said(talk: Talk, fact: Fact) -> None:
+    """Once: who sends a line again so late that nobody remembers it has said it all the same."""
+    if talk.line(fact) is not None:
+        return
     room = talk.room(fact)
     room.said += 1
     room.shown += 1
     line = _new_line(fact, "", "", room.said, None)
-    talk.lines[line.room, line.line] = line
+    talk.add(line)
     talk.name(line)
     talk.touch(line, seen=True)
 
 
 def _said_unseen(talk: Talk, fact: Fact) -> None:
     """What others do not see makes no line of theirs leave earlier, and does not tell them a name."""
+    if talk.line(fact) is not None:
+        return
     room = talk.room(fact)
     room.unseen += 1
     line = _new_line(fact, fact.event.veil, fact.event.rule, room.said, room.unseen)
-    talk.lines[line.room, line.line] = line
+    talk.add(line)
     talk.touch(line, seen=False)
 
 
@@ -289,7 +303,9 @@ def _configured(talk: Talk, fact: Fact) -> None:
     talk.topics.add(room_topic(event.room))
 
 
-ON_LINE: dict[type, Callable[[Talk, Fact], None]] = {
+ABOUT_LINE: dict[type, Callable[[Talk, Fact], None]] = {
+    Said: _said,
+    SaidUnseen: _said_unseen,
     LineDeleted: _deleted,
     UnseenDeleted: _deleted,
     LineHidden: _hidden,
@@ -297,9 +313,4 @@ ON_LINE: dict[type, Callable[[Talk, Fact], None]] = {
     LineRestored: _restored,
     LinePinned: _pinned,
 }
-FOLDS: dict[type, Callable[[Talk, Fact], None]] = {
-    **ON_LINE,
-    Said: _said,
-    SaidUnseen: _said_unseen,
-    RoomConfigured: _configured,
-}
+FOLDS: dict[type, Callable[[Talk, Fact], None]] = {**ABOUT_LINE, RoomConfigured: _configured}

@@ -174,6 +174,18 @@ class TestThreads:
 
         assert found == {BOB: {f"ours {word}", f"everybody's {word}"}, CYD: {f"everybody's {word}"}}
 
+    async def test_what_members_talk_about_is_among_their_threads_until_they_are_put_out(self, at: Town) -> None:
+        party_id, media = await at.open(ANA, BOB, private=True), a_film()
+        for uid in (ANA, BOB):
+            await at.do("comments.post", uid, media=media, party_id=party_id, text="Ours")
+        await at.do("party.ban", ANA, party_id=party_id, uid=BOB)
+
+        about = {uid: await at.see("comments.threads", uid) for uid in (ANA, BOB)}
+
+        found = {uid: {each["thread"]["thread_id"] for each in about[uid]["threads"]} for uid in about}
+        assert thread_of(media, party_id=party_id) in found[ANA]
+        assert thread_of(media, party_id=party_id) not in found[BOB]
+
     async def _whole(self, at: Town, media: str, comments: int) -> Any:
         thread = (await at.see("comments.thread", ANA, media=media))["thread"]
         return thread if thread["comments"] == comments else None

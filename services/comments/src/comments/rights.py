@@ -38,6 +38,7 @@ from events.contracts.comments import (
     ReviewLine,
     Say,
     SearchComments,
+    ShowFollowed,
     party_in,
     party_of,
     room_key,
@@ -157,9 +158,11 @@ class Needs:
     async def fresh_rights(self, message: Any, context: Context) -> Context:
         return await self._rights(message, context, fresh=True)
 
-    async def mine(self, query: SearchComments, context: Context) -> Context:
-        """Everything that they may read, if they search everything."""
-        return context if query.thread_id else telling(context, MINE, await self.parties.mine(context))
+    async def mine(self, query: SearchComments | ShowFollowed, context: Context) -> Context:
+        """Everything that they may read, if they do not ask about one thread."""
+        if isinstance(query, SearchComments) and query.thread_id:
+            return context
+        return telling(context, MINE, await self.parties.mine(context))
 
     async def readers(self, command: Post | Say, context: Context) -> Context:
         """Who of those mentioned in a party may read it."""
@@ -242,7 +245,7 @@ async def preparing(place: Workplace, comments: Decider[Any, Any, Any]) -> Async
         **dict.fromkeys(
             (HideLine, RestoreLine, ReviewLine, PinLine, ReportLine), prepared(needs.fresh_rights, needs.line)
         ),
-        SearchComments: prepared(needs.fresh_rights, needs.mine),
+        **dict.fromkeys((SearchComments, ShowFollowed), prepared(needs.fresh_rights, needs.mine)),
     }
 
 

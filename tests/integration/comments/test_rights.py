@@ -23,7 +23,7 @@ from tests.integration.readmodels import ReadModel
 
 from comments.queries.rights import is_muted, moderates, moderating, readable
 from events.contracts.comments import RoomState, ShowHistory
-from events.contracts.party import Rights
+from events.contracts.party import LISTED, Rights
 from events.definition import Granted
 from events.messages import Context, Rejected
 from events.testing import NOW
@@ -34,8 +34,8 @@ def state(grant: Any) -> RoomState:
     return msgspec.json.decode(bytes(grant.state), type=RoomState)
 
 
-def visiting(uid: str, closed: bool = False, role: Any = None) -> Context:
-    rights = Rights(role=role, may=[], closed=closed, host=ANA)
+def visiting(uid: str, closed: bool = False, role: Any = None, members: int = 3) -> Context:
+    rights = Rights(role=role, may=[], closed=closed, host=ANA, members=members)
     return Context(actor=uid, now=NOW, told={"party.rights": rights})
 
 
@@ -111,6 +111,14 @@ async def test_following_begins_with_what_there_is(model: ReadModel, story: Stor
     assert (seen.room, seen.open, seen.slow_seconds, seen.links, seen.live) == (CHAT, True, 5.0, "hold", None)
     assert (seen.may_moderate, state(second).may_moderate) == (True, False)
     assert (first.presence, second.presence) == ("list", "list")
+
+
+async def test_in_the_chat_of_a_large_party_people_are_counted_as_in_the_party(model: ReadModel, story: Story) -> None:
+    story.chat()
+    await model.apply(story.commits)
+    grants = await granted(model, CHAT, visiting(ANA, members=LISTED), visiting(ANA, members=LISTED + 1))
+
+    assert [grant.presence for grant in grants] == ["list", "count"]
 
 
 async def test_who_may_send_is_who_might_speak(model: ReadModel, story: Story) -> None:

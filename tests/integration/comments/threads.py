@@ -134,5 +134,5 @@ def asking(uid: str = CYD, *roles: str, now: datetime = NOW + timedelta(days=1),
 
 def in_party(uid: str = CYD, may: Sequence[Any] = (), parties: Sequence[str] = (PARTY,)) -> Context:
     """Somebody whom the party lets read."""
-    rights = Rights(role="member", may=list(may), closed=False, host=ANA)
+    rights = Rights(role="member", may=list(may), closed=False, host=ANA, members=3)
     return Context(actor=uid, now=NOW + timedelta(days=1), told={"party.rights": rights, "party.mine": tuple(parties)})

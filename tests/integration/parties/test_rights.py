@@ -162,11 +162,11 @@ async def test_rights_are_what_the_permissions_give_to_a_role(model: ReadModel, 
     await model.apply(story.commits)
 
     assert await rights(model, ANA, BOB, CYD, DAN, "") == [
-        Rights(role="host", may=EVERYTHING, closed=False, host=ANA),
-        Rights(role="cohost", may=["play", "seek", "media", "queue"], closed=False, host=ANA),
-        Rights(role="member", may=["play"], closed=False, host=ANA),
-        Rights(role=None, may=[], closed=False, host=ANA),
-        Rights(role=None, may=[], closed=False, host=ANA),
+        Rights(role="host", may=EVERYTHING, closed=False, host=ANA, members=3),
+        Rights(role="cohost", may=["play", "seek", "media", "queue"], closed=False, host=ANA, members=3),
+        Rights(role="member", may=["play"], closed=False, host=ANA, members=3),
+        Rights(role=None, may=[], closed=False, host=ANA, members=3),
+        Rights(role=None, may=[], closed=False, host=ANA, members=3),
     ]
 
 
@@ -178,7 +178,8 @@ async def test_rights_stay_when_the_host_hands_over_or_the_party_closes(model: R
     await model.apply(story.commits)
 
     ana, bob = await rights(model, ANA, BOB)
-    assert (bob, ana.role, ana.host) == (Rights(role="host", may=EVERYTHING, closed=True, host=BOB), "cohost", BOB)
+    assert bob == Rights(role="host", may=EVERYTHING, closed=True, host=BOB, members=2)
+    assert (ana.role, ana.host) == ("cohost", BOB)
     assert await refusal(model, ShowRights, CYD) == "not-a-member"
 
 

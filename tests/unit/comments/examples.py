@@ -79,7 +79,7 @@ def seeing(
 
 def in_party(*may: Any, role: Any = "member", closed: bool = False, readers: tuple[str, ...] = ()) -> dict[str, Any]:
     """What the party says of who asks, for the context of a command."""
-    rights = Rights(role=role, may=list(may), closed=closed, host="hal")
+    rights = Rights(role=role, may=list(may), closed=closed, host="hal", members=3)
     return {"told": {RIGHTS: rights, READERS: frozenset(readers)}}
 
 

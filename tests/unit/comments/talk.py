@@ -30,10 +30,10 @@ NEW = "c0mmand0c0mmand0"
 RULES = Rules(words_refused=("rosebud",), words_held=("sled*",))
 room = spec(rule_book(RULES))
 
-HOST = Rights(role="host", may=["play", "seek", "media", "queue", "people"], closed=False, host=ANA)
-MEMBER = Rights(role="member", may=[], closed=False, host=ANA)
-STRANGER = Rights(role=None, may=[], closed=False, host=ANA)
-CLOSED = Rights(role="member", may=[], closed=True, host=ANA)
+HOST = Rights(role="host", may=["play", "seek", "media", "queue", "people"], closed=False, host=ANA, members=3)
+MEMBER = Rights(role="member", may=[], closed=False, host=ANA, members=3)
+STRANGER = Rights(role=None, may=[], closed=False, host=ANA, members=3)
+CLOSED = Rights(role="member", may=[], closed=True, host=ANA, members=3)
 
 
 def later(seconds: float) -> datetime:

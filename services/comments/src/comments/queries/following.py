@@ -11,7 +11,7 @@ from comments.queries import lives, rooms
 from comments.queries.rights import Ruling, Standing, binding, may_moderate, ruling
 from comments.retention import Retention
 from events.contracts.comments import CHAT, LIVE, LivePart, RoomSettings, RoomState
-from events.contracts.party import Rights
+from events.contracts.party import LISTED, Rights
 from events.definition import Granted, Granting
 from events.messages import Context, Rejected
 from events.projection import Db
@@ -75,8 +75,14 @@ def _grant(
     return Granted(
         may=("follow", "track", heard) if speaks else ("follow", "track"),
         state=shown.to(moderates, standing.muted),
-        presence="list" if state.live is None else "count",
+        presence="list" if state.live is None and _is_small(context) else "count",
     )
+
+
+def _is_small(context: Context) -> bool:
+    """A party in whose chat people are named to one another, as on its own channel; others are counted."""
+    rights: Any = context.told.get(RIGHTS)
+    return isinstance(rights, Rights) and rights.members <= LISTED
 
 
 def _takes_part(context: Context, live: LivePart | None) -> bool:

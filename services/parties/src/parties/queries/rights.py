@@ -20,7 +20,7 @@ STANDING = """
            exists (select 1 from ban where ban.party_id = $1 and ban.uid = $2) as banned
 """
 """What somebody is in a party."""
-RIGHTS = f"select host, private, closed_at, settings, {STANDING} from party where party_id = $1"
+RIGHTS = f"select host, private, closed_at, settings, members, {STANDING} from party where party_id = $1"
 PARTY = f"""
     select party.*, {STANDING},
            (select count(*) from item where item.party_id = $1 and place >= 0) as queued,
@@ -33,7 +33,8 @@ PARTY = f"""
 async def rights_of(db: Db, query: ShowRights, context: Context) -> Rights:
     row = await readable(db, query.party_id, context, RIGHTS)
     may = [action for action in get_args(Action) if allows(row, action)]
-    return Rights(role=row["role"], may=may, closed=row["closed_at"] is not None, host=row["host"])
+    closed = row["closed_at"] is not None
+    return Rights(role=row["role"], may=may, closed=closed, host=row["host"], members=row["members"])
 
 
 async def readable(db: Db, party_id: str, context: Context, sql: str = PARTY) -> Any:

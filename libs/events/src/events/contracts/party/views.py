@@ -220,6 +220,7 @@ class Rights(Struct, frozen=True, kw_only=True):
     """What they may do by the party's permissions; also of a closed one, where nobody does anything any more."""
     closed: bool
     host: str
+    members: int
 
 
 class Happened(Struct, frozen=True, kw_only=True):

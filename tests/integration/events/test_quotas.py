@@ -217,6 +217,27 @@ async def test_the_same_command_at_two_replicas_at_once_is_counted_once(
             assert await kept(house, DEEDS, ana) == count
 
 
+async def test_one_key_for_many_things_is_counted_for_each_of_them(
+    house: Embedded, client: Client, id: str, ana: str
+) -> None:
+    asking, ids = context(ana), [f"{id}-{n}" for n in range(DEEDS.limit + 1)]
+    async with replicas(house, 1):
+        for each in ids:
+            await client.call(Open(account_id=each))
+        codes = [code(await client.call(Deposit(account_id=each, amount=1), asking)) for each in ids]
+    assert codes == [""] * DEEDS.limit + ["rate-limited"]
+
+
+async def test_one_key_for_many_guesses_is_counted_for_each_of_them(
+    house: Embedded, client: Client, id: str, ana: str
+) -> None:
+    asking = context(ana)
+    async with replicas(house, 1):
+        await client.call(Open(account_id=id))
+        codes = [code(await client.call(Withdraw(account_id=id, amount=100 + n), asking)) for n in range(4)]
+    assert codes == ["too-little", "too-little", "locked", "locked"]
+
+
 async def test_a_command_whose_charge_has_worn_off_long_ago_is_not_counted_again(
     house: Embedded, client: Client, id: str, ana: str
 ) -> None:

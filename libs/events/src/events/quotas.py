@@ -29,7 +29,7 @@ ANSWER_SECONDS = 1.0
 FORGET_SECONDS = 60.0
 FORGOTTEN_AT_ONCE = 1_000
 REMEMBERED = 64
-"""Newest command ids kept per row: none of those is charged again, however often it is sent."""
+"""Newest commands kept per row: none of those is charged again, however often it is sent."""
 
 DONE = "done"
 """The outcome of a command that added facts to the log."""
@@ -219,7 +219,7 @@ class Quotas:
         """One that cannot be given back wears off."""
         if not charged:
             return
-        rows = sorted((context.command_id, *each.charge.row, each.began_at, each.charge.quota.step) for each in charged)
+        rows = sorted((_named(context), *each.charge.row, each.began_at, each.charge.quota.step) for each in charged)
         try:
             async with self._asking() as db:
                 await db.executemany(GIVE_BACK, rows)
@@ -266,7 +266,7 @@ async def _charge(db: Any, context: Context, charges: Sequence[Charge]) -> list[
     """Those that had something left."""
     rows = await db.fetch(
         CHARGE,
-        context.command_id,
+        _named(context),
         context.now,
         [charge.quota.name for charge in charges],
         [charge.subject for charge in charges],
@@ -282,7 +282,7 @@ async def _look(
 ) -> tuple[list[_Charged], dict[tuple[str, str], float]]:
     """Of those that were not charged, the ones that another attempt of the command has, and how long the rest wait."""
     names, subjects = zip(*(charge.row for charge in charges), strict=True)
-    rows = {(row["name"], row["subject"]): row for row in await db.fetch(LOOK, context.command_id, names, subjects)}
+    rows = {(row["name"], row["subject"]): row for row in await db.fetch(LOOK, _named(context), names, subjects)}
     covered, waits = list[_Charged](), dict[tuple[str, str], float]()
     for charge in charges:
         row, quota = rows.get(charge.row), charge.quota
@@ -318,3 +318,9 @@ async def _otherwise(exhausted: Exhausted, execute: Callable[[Command], Awaitabl
 
 def _row(charge: Charge) -> tuple[str, str]:
     return charge.row
+
+
+def _named(context: Context) -> str:
+    """A command, whoever carries it out. With other arguments it is another one, though its sender gave both one key:
+    it may be about something else, where nobody knows of the first, or the next guess at a secret."""
+    return f"{context.command_id} {context.fingerprint}"

@@ -670,6 +670,22 @@ class TestTexts:
         lines = (await talk.ana.see("chat.history", room=talk.room))["lines"]
         assert (lines[-1]["line"], lines[-1]["text"]) == (line["line"], "👍" * LONGEST_LINE)
 
+    async def test_names_that_are_none_or_would_mislead(self, system: System, talk: Scene) -> None:
+        told: tuple[tuple[str, Args], ...] = (
+            ("comments.post", {"media": talk.media, "text": "x"}),
+            ("chat.say", {"room": talk.room, "text": "x"}),
+        )
+        async with nothing_changed(system, talk):
+            for fn, args in told:
+                for name in (" ", "\u200b", "\u3164", "\n"):
+                    assert await refused(talk.ana, fn, **args, name=name) == "name-missing", (fn, name)
+                for name in ("", "x" * 65, "a\0b"):
+                    assert await refused(talk.ana, fn, **args, name=name) == "invalid-argument", (fn, name)
+        for fn, args in told:
+            await talk.ana.do(fn, **args, name="\u202eA\nna\u2066 ")
+        assert (await talk.ana.see("chat.history", room=talk.room))["lines"][-1]["name"] == "A na"
+        assert (await talk.ana.see("comments.thread", media=talk.media))["comments"][0]["name"] == "A na"
+
     async def test_an_emoji_that_is_none(self, system: System, talk: Scene) -> None:
         async with nothing_changed(system, talk):
             for emoji in ("x", "🔥🔥", "1", " 🔥", ":fire:", "\u200d", "\u202e"):

@@ -686,13 +686,22 @@ class TestLive:
             await talk.ben.do("chat.say", room=talk.live, text=text)
         hidden = await talk.ben.do("chat.say", room=talk.live, text="Hidden")
         await talk.ana.do("chat.hide", room=talk.live, line=hidden["line"])
+        await talk.ana.do("chat.configure", room=talk.live, links="hold")
+        held = await talk.ben.do("chat.say", room=talk.live, text="See example.com")
+        await talk.ben.do("chat.say", room=talk.live, text="Never shown: example.org")
+        await talk.ana.do("chat.restore", room=talk.live, line=held["line"])
 
         async with await Client.connect(system.ws, talk.eve.token) as again:
             followed = await again.ask("follow", channel=talk.live, since=seen["position"])
             assert followed["recovered"]
-            events = [await again.expect(op="event") for _ in range(122)]
-            assert [event["data"].get("text") for event in events] == [*said, "Hidden", None]
-            assert [event["type"] for event in events[-2:]] == ["comments.said", "comments.line-hidden"]
+            events = [await again.expect(op="event") for _ in range(124)]
+            assert [event["data"].get("text") for event in events] == [*said, "Hidden", None, None, "See example.com"]
+            assert [event["type"] for event in events[-4:]] == [
+                "comments.said",
+                "comments.line-hidden",
+                "comments.room-configured",
+                "comments.line-restored",
+            ]
             positions = [int(event["position"].rpartition(":")[2]) for event in events]
             assert positions == sorted(set(positions))
             await talk.ben.do("chat.say", room=talk.live, text="And on")

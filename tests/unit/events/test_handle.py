@@ -38,6 +38,7 @@ from events.bus import TimedOut
 from events.codec import Codec
 from events.decider import Decider
 from events.handle import (
+    ACTORS,
     MOST_OF_ALL,
     MOST_REMEMBERED,
     REMEMBERED,
@@ -344,6 +345,27 @@ async def test_in_a_crowd_who_acted_longest_ago_is_forgotten_once_nothing_can_be
     assert crowd[0] in loaded.known
     assert crowd[3] not in loaded.known
     assert loaded.remembered == sum(map(len, loaded.known.values())) <= MOST_OF_ALL
+
+
+async def test_in_a_crowd_of_many_people_each_may_send_again_what_nobody_answered(log: TrickyLog) -> None:
+    aggregates, gone = await opened(log, 0), SENT_AGAIN_WITHIN.total_seconds() + 10
+    sent = [by(actor=f"u{n}", after=n / 100) for n in range(ACTORS + 100)]
+    for each in sent:
+        await aggregates.execute(Deposit(account_id="a", amount=1), each)
+
+    assert (await aggregates.execute(Deposit(account_id="a", amount=1), sent[0])).repeated
+    assert await balance(log) == len(sent)
+
+    await aggregates.execute(Deposit(account_id="a", amount=1), by(actor="new", after=gone))
+    assert len((await aggregates._load(A)).known) == ACTORS
+
+
+async def test_what_is_remembered_in_any_case_is_bounded(log: TrickyLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("events.handle.MOST_EVER", 50)
+    aggregates = await opened(log, 0)
+    for n in range(100):
+        await aggregates.execute(Deposit(account_id="a", amount=1), by(actor=f"u{n}"))
+    assert (await aggregates._load(A)).remembered == 50
 
 
 async def test_two_replicas_that_carry_out_one_command_agree_on_what_happened(log: TrickyLog) -> None:

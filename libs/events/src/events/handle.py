@@ -45,10 +45,12 @@ SENT_AGAIN_WITHIN = timedelta(seconds=60)
 MOST_REMEMBERED = 4 * QUEUE
 """Of one actor and aggregate: the queues of four replicas."""
 ACTORS = 1_024
-"""Actors per aggregate whose command ids are kept; who acted longest ago goes first."""
+"""Actors per aggregate whose command ids are kept; who acted longest ago goes first, but not while something of theirs
+may still be sent again."""
 MOST_OF_ALL = 4_096
-"""Command ids of an aggregate: in a crowd, those of who acted longest ago go before they are a day old, but not while
-they may still be sent again."""
+"""Command ids of an aggregate, likewise: in a crowd they go before they are a day old."""
+MOST_EVER = 65_536
+"""Command ids of an aggregate in any case: a thousand in each second of `SENT_AGAIN_WITHIN`."""
 REMEMBERED_FOR = timedelta(hours=24)
 SNAPSHOT_EVERY = 50
 """Commits between two snapshots of an aggregate."""
@@ -451,12 +453,16 @@ def _remember(loaded: Loaded, actor: str, command_id: str, known: Known) -> None
         del mine[next(iter(mine))]
     loaded.known[actor] = mine
     loaded.remembered += len(mine) - before
-    while len(loaded.known) > ACTORS or (loaded.remembered > MOST_OF_ALL and _is_past(loaded, known.at)):
+    while _is_crowded(loaded, known.at):
         loaded.remembered -= len(loaded.known.pop(next(iter(loaded.known))))
 
 
-def _is_past(loaded: Loaded, now: datetime) -> bool:
-    """Whether nothing can be sent again of whoever acted longest ago."""
+def _is_crowded(loaded: Loaded, now: datetime) -> bool:
+    """Whether there is more than is kept, and nothing can be sent again of whoever acted longest ago."""
+    if loaded.remembered > MOST_EVER:
+        return True
+    if len(loaded.known) <= ACTORS and loaded.remembered <= MOST_OF_ALL:
+        return False
     first = next(iter(loaded.known.values()))
     return now - next(reversed(first.values())).at > SENT_AGAIN_WITHIN
 

@@ -61,6 +61,17 @@ async def test_who_is_mentioned_or_answered_is_told_once(model: ReadModel, story
     assert await told(model, story, CYD) == [("mention", "Hi all")]
 
 
+async def test_who_may_no_longer_read_is_not_told_of_answers(model: ReadModel, story: Story) -> None:
+    story.begin(P)
+    first, line = story.post(by=BOB, thread=P), story.chat(by=BOB)
+    story.post(by=ANA, to=first, thread=P, answered_reads=False)
+    story.chat(by=ANA, answers=line, answered_reads=False)
+    held = story.chat(by=ANA, answers=line, answered_reads=False, veil="held")
+    story.restore_line(held)
+
+    assert await told(model, story, BOB) == []
+
+
 async def test_it_says_what_is_said_in_threads_for_everybody_and_live_events_alone(
     model: ReadModel, story: Story
 ) -> None:

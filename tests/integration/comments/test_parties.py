@@ -161,6 +161,25 @@ class TestThreads:
         (comment,) = (await at.see("comments.thread", ANA, media=media, party_id=party_id))["comments"]
         assert comment["mentions"] == [BOB]
 
+    async def test_who_was_put_out_is_not_told_of_answers(self, at: Town) -> None:
+        media, who = a_film(), secrets.token_hex(8)
+        party_id = await at.open(ANA, who, BOB, private=True)
+        room, about = room_of(party_id), dict[str, Any](media=media, party_id=party_id)
+        line = (await at.do("chat.say", who, room=room, text="Hi"))["line"]
+        comment = (await at.do("comments.post", who, text="Hi", **about))["comment_id"]
+
+        async def answered() -> int:
+            """Both of them, and how much of it the one is told whose they were."""
+            await at.do("comments.post", ANA, text="Well", parent=comment, **about)
+            await at.do("chat.say", ANA, room=room, text="Well", answers=line)
+            return len((await at.see("notifications.mine", who))["notifications"])
+
+        before = await answered()
+        await at.do("party.ban", ANA, party_id=party_id, uid=who)
+        await eventually(lambda: refused(at, "banned", "chat.say", who, room=room, text="Hi"))
+
+        assert (before, await answered()) == (2, 2)
+
     async def test_who_searches_finds_what_they_may_read(self, at: Town) -> None:
         word, media = secrets.token_hex(8), a_film()
         private = await at.open(ANA, BOB, private=True)

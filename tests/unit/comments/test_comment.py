@@ -190,6 +190,14 @@ class TestReplies:
     def test_to_what_was_hidden_hang_from_its_place(self) -> None:
         self.replying(said(BOB, "moderated"), by=BOB).then(posted(uid=BOB, parent=D, parent_uid=BOB, root=D, depth=1))
 
+    def test_in_a_party_are_told_to_whom_they_answer_if_they_may_still_read_it(self) -> None:
+        ours = Post(media=MEDIA, party_id=P, text="Look!", parent=D)
+        for by, readers, reads in ((ANA, (BOB,), True), (ANA, (), False), (BOB, (), True)):
+            context = {**seeing(OURS, comments={D: said(BOB)}), **in_party(readers=readers)}
+            talk.when(ours, by=by, name="Ana", **context).then(
+                posted(OURS, uid=by, parent=D, parent_uid=BOB, answered_reads=reads, root=D, depth=1)
+            )
+
 
 class TestMentions:
     command = Post(media=MEDIA, party_id=P, text="Look!", mentions=(BOB, CYD))

@@ -165,6 +165,25 @@ class TestSay:
         assert isinstance(line, SaidUnseen)
         assert (line.veil, line.rule, line.answers) == (veil, "", "l1")
 
+    @pytest.mark.parametrize(("by", "readers", "reads"), [(BOB, {CYD}, True), (BOB, set(), False), (CYD, set(), True)])
+    def test_who_is_answered_is_told_if_they_may_still_read(self, by: str, readers: set[str], reads: bool) -> None:
+        answer = Say(room=PARTY, text="yes", answers="l1")
+        context = in_party(readers=frozenset(readers))
+
+        (line,) = room.given(said("l1", CYD)).when(answer, by=by, **context).outcome()
+
+        assert isinstance(line, Said)
+        assert line.answered_reads == reads
+
+    def test_in_a_live_event_anybody_is(self) -> None:
+        answer = Say(room=FINAL, text="yes", answers="l1")
+        live = room.given(started(), said("l1", CYD, where=FINAL))
+
+        (line,) = live.when(answer, by=BOB, name="Bob").outcome()
+
+        assert isinstance(line, Said)
+        assert line.answered_reads
+
     def test_one_to_what_a_moderator_hid_is_seen(self) -> None:
         answer = Say(room=PARTY, text="yes", answers="l1")
 

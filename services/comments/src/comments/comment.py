@@ -10,6 +10,7 @@ from comments.guards import (
     moderates,
     must_moderate,
     readers,
+    reads,
     sees,
     unseen_with,
 )
@@ -99,6 +100,7 @@ def _post(command: Post, comment: Comment, context: Context, rules: Rules) -> li
             text=text,
             parent=command.parent,
             parent_uid=parent.uid if parent else None,
+            answered_reads=parent is None or reads(context, parent.uid, room_with(thread_id)),
             root=(parent.root or command.parent) if parent else None,
             depth=parent.depth + 1 if parent else 0,
             media_seconds=command.media_seconds,

@@ -160,11 +160,14 @@ def held_by(text: str, room: str | None, context: Context, rules: Rules) -> str:
 
 def readers(context: Context, mentions: tuple[str, ...], room: str | None) -> tuple[str, ...]:
     """Who of those mentioned is told of it: each once, not the author, and in a party only whoever may read there."""
-    others = tuple(uid for uid in dict.fromkeys(mentions) if uid != context.actor)
-    if room is None or not party_in(room):
-        return others
-    known = context.told.get(READERS, frozenset())
-    return tuple(uid for uid in others if uid in known)
+    return tuple(uid for uid in dict.fromkeys(mentions) if uid != context.actor and reads(context, uid, room))
+
+
+def reads(context: Context, uid: str, room: str | None) -> bool:
+    """Whether somebody else, who is mentioned or answered there, may read it; in a party, that was asked before."""
+    if room is None or not party_in(room) or uid == context.actor:
+        return True
+    return uid in context.told.get(READERS, frozenset())
 
 
 def _must_exist(context: Context, room: str, state: Room | None) -> None:

@@ -12,6 +12,7 @@ from comments.guards import (
     must_be_open,
     must_moderate,
     readers,
+    reads,
     sees,
     unseen_with,
 )
@@ -85,6 +86,7 @@ def _say(command: Say, room: Room, context: Context, rules: Rules) -> list[RoomE
         avatar=command.avatar,
         text=text,
         answers=command.answers,
+        answered_reads=answered is None or reads(context, answered.uid, command.room),
         media_seconds=command.media_seconds,
         mentions=readers(context, command.mentions, command.room),
         at=context.now,

@@ -39,6 +39,7 @@ from events.contracts.comments import (
     Say,
     SearchComments,
     ShowFollowed,
+    comment_key,
     party_in,
     party_of,
     room_key,
@@ -165,11 +166,13 @@ class Needs:
         return telling(context, MINE, await self.parties.mine(context))
 
     async def readers(self, command: Post | Say, context: Context) -> Context:
-        """Who of those mentioned in a party may read it."""
+        """Who of those mentioned or answered in a party may read it."""
         party_id = party_about(command)
-        if party_id is None or not command.mentions:
+        if party_id is None:
             return context
-        uids = tuple(dict.fromkeys(command.mentions))
+        uids = tuple(dict.fromkeys((*command.mentions, *await self._answered(command))))
+        if not uids:
+            return context
         found = await asyncio.gather(*(self._of_other(party_id, uid, context) for uid in uids))
         may = frozenset(uid for uid, rights in zip(uids, found, strict=True) if rights is not None)
         return telling(context, READERS, may)
@@ -212,6 +215,15 @@ class Needs:
         command_id = sha256(f"begin {context.command_id}".encode()).hexdigest()[:32]
         await aggregates.execute(begin, replace(context, command_id=command_id, causation_id=context.command_id))
         return context
+
+    async def _answered(self, command: Post | Say) -> tuple[str, ...]:
+        """Who wrote what is answered; nobody, if nothing is or there is no such thing."""
+        state = self._place.aggregates.state
+        if isinstance(command, Say):
+            line = (await state(room_key(command.room))).lines.get(command.answers) if command.answers else None
+            return (line.uid,) if line else ()
+        parent = await state(comment_key(command.thread_id, command.parent)) if command.parent else None
+        return (parent.uid,) if parent and parent.uid else ()
 
     async def _rights(self, message: Any, context: Context, *, fresh: bool) -> Context:
         party_id = party_about(message)

@@ -54,12 +54,18 @@ TOLD = """
     select distinct uid
       from notification join unnest($1::text[], $2::text[]) as edited (subject, id) using (subject, id)
 """
+# The limits tell the planner that few have so many, and that each has few too many.
 TRIM = """
-    delete from notification using unnest($1::text[]) as touched (uid), lateral (
-        select position, nth from notification as kept where kept.uid = touched.uid
-         order by position desc, nth desc offset $2 limit 1) as newest
-     where notification.uid = touched.uid
-       and (notification.position, notification.nth) <= (newest.position, newest.nth)
+    with crowded as (
+        select touched.uid, newest.position, newest.nth
+          from unnest($1::text[]) as touched (uid), lateral (
+            select position, nth from notification where notification.uid = touched.uid
+             order by position desc, nth desc offset $2 limit 1) as newest)
+    delete from notification using crowded, lateral (
+        select uid, position, nth from notification as kept
+         where kept.uid = crowded.uid and (kept.position, kept.nth) <= (crowded.position, crowded.nth)
+         limit 1000000) as old
+     where notification.uid = old.uid and notification.position = old.position and notification.nth = old.nth
 """
 
 Kind = Literal["mention", "reply", "hidden", "restored", "removed"]
@@ -172,12 +178,12 @@ async def _save(db: Db, telling: Telling, facts: Sequence[Fact]) -> set[str]:
 
 def _posted(telling: Telling, fact: Fact, subject: Subject) -> None:
     event: Posted = fact.event
-    _said_by(telling, fact, subject, event.parent_uid, event.veil)
+    _said_by(telling, fact, subject, event.parent_uid if event.answered_reads else None, event.veil)
 
 
 def _said(telling: Telling, fact: Fact, subject: Subject) -> None:
     event: Said | SaidUnseen = fact.event
-    answered = telling.wrote.get((event.room, event.answers)) if event.answers else None
+    answered = telling.wrote.get((event.room, event.answers)) if event.answers and event.answered_reads else None
     _said_by(telling, fact, subject, answered, event.veil if isinstance(event, SaidUnseen) else "")
 
 

@@ -249,6 +249,8 @@ class _Line(Event, frozen=True, kw_only=True):
     at: datetime
     avatar: Personal[str] = ""
     answers: str | None = None
+    answered_reads: bool = True
+    """Whether whoever it answers might read it then."""
     media_seconds: float | None = None
     mentions: tuple[str, ...] = ()
 

@@ -313,6 +313,8 @@ class Posted(_OfComment, frozen=True, kw_only=True, tag="comments.posted"):
     parent: str | None = None
     parent_uid: str | None = None
     """Whom it answers."""
+    answered_reads: bool = True
+    """Whether they might read it then: in a party, who has left it may not."""
     root: str | None = None
     """The comment at the top of those above it; none of one that stands there itself."""
     depth: int = 0

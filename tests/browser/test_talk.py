@@ -392,6 +392,9 @@ async def test_who_speaks_in_the_shadow_is_heard_by_nobody_and_does_not_notice(c
     await ben.seated()
     await ben.tab("Chat")
     await expect(log(ben)).to_contain_text("into the shadow")
+    await say(ben, "and gone again")
+    await do(ben, "and gone again", "Delete")
+    await expect(log(ben)).not_to_contain_text("and gone again")
     await ben.tab("Comments")
     await expect(of(ben, "a comment in the shadow")).to_be_visible()
     await expect(of(ben, "a comment in the shadow").locator(".note")).to_be_hidden()
@@ -454,6 +457,13 @@ async def test_what_is_reported_is_looked_at_in_the_settings(cast: Cast) -> None
     await case.get_by_role("button", name="Hide").click()
     await expect(log(cem)).not_to_contain_text("buy my pills")
     await expect(case.get_by_role("button", name="Let everybody see it")).to_be_visible()
+    await say(ben, "just a joke")
+    await do(cem, "just a joke", "Report")
+    await confirm(cem, "Report")
+    joke = ana.page.get_by_role("dialog").locator(".case").filter(has_text="just a joke")
+    await joke.get_by_role("button", name="Nothing is wrong").click()
+    await expect(joke).to_have_count(0)
+    await expect(log(cem)).to_contain_text("just a joke")
 
 
 async def test_emoji_over_the_film_are_passed_on_and_not_kept(cast: Cast) -> None:

@@ -33,7 +33,7 @@ export function chat(conversation, { picture, now, choices, reactions, fresh, pa
 
   const act = async (fn, args) => {
     try {
-      return await conversation.do(fn, args);
+      return await (fn === "chat.delete" ? conversation.takeBack(args.line) : conversation.do(fn, args));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       return void page.trouble(error);

@@ -120,6 +120,14 @@ export class Conversation {
     return this.#client.call(fn, { ...(fn.startsWith("chat.") && { room: this.room }), ...args }, { patience: PATIENCE });
   }
 
+  /** Take back a line of one's own. Of one that others did not see they are not told, nor is one oneself. */
+  async takeBack(line) {
+    const answer = await this.do("chat.delete", { line });
+    this.lines.happened("comments.line-deleted", { line });
+    this.#emit("lines");
+    return answer;
+  }
+
   /** Tell the others that one is typing, now and then. */
   types() {
     if (this.#client.state === "online" && this.#teller.due(performance.now())) this.#follow?.send("typing", {}).catch(() => {});

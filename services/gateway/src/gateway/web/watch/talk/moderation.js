@@ -87,7 +87,7 @@ function caseRow(attempt, where) {
   write(show, "Let everybody see it");
   const hide = doing({ comment: "comments.hide", line: "chat.hide" }, "Hidden.");
   write(hide, "Hide");
-  const fine = doing({ comment: "comments.review" }, "Done with.");
+  const fine = doing({ comment: "comments.review", line: "chat.review" }, "Done with.");
   write(fine, "Nothing is wrong");
   const remove = doing({ comment: "comments.remove" }, "Removed.");
   write(remove, "Remove");
@@ -103,7 +103,7 @@ function caseRow(attempt, where) {
       complaints.replaceChildren(...value.complaints.map((complaint) => h("li", { dir: "auto" }, `${WHY[complaint.why] ?? complaint.why}${complaint.words ? `: ${complaint.words}` : ""}`)));
       set(show, "hidden", value.veil === "");
       set(hide, "hidden", value.veil === "moderated");
-      set(fine, "hidden", value.kind !== "comment" || value.reports === 0);
+      set(fine, "hidden", value.reports === 0);
       set(remove, "hidden", value.kind !== "comment");
     },
   };

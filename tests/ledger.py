@@ -508,8 +508,11 @@ class Client:
         return await self.ask(f"qry.{NAME}.{type(query).function}", msgspec.json.encode(query), as_, headers)
 
     async def grant(self, id: str, since: str | None = None) -> Grant:
-        request = msgspec.json.encode(GrantRequest(id, since))
-        return value(await self.ask(f"grant.{NAME}.account", request), Grant)
+        return value(await self.granted(id, since), Grant)
+
+    async def granted(self, id: str, since: str | None = None, after: str = "") -> Answer:
+        headers = {"Matinee-After": after} if after else {}
+        return await self.ask(f"grant.{NAME}.account", msgspec.json.encode(GrantRequest(id, since)), headers=headers)
 
     async def ask(
         self, subject: str, body: bytes, as_: Context | None = None, headers: Mapping[str, str] | None = None

@@ -294,6 +294,26 @@ async def test_a_grant_is_never_older_than_what_was_acknowledged(house: Embedded
             assert (await client.grant(new)).may
 
 
+async def test_a_grant_shows_what_its_asker_did_elsewhere(house: Embedded, client: Client, id: str) -> None:
+    async with serving(house):
+        opened = await client.call(Open(account_id=id))
+        for n in range(10):
+            done = await client.call(Open(account_id=f"{id}-{n}"))
+            grant = value(await client.granted(id, after=done.position), Grant)
+            assert Position.parse(grant.position).covers(position(done))
+        ahead = structs.replace(position(opened), sequence=1_000_000_000)
+        assert fault(await client.granted(id, after=str(ahead))).code == "position-not-reached"
+
+
+async def test_a_position_from_before_a_restore_keeps_nobody_from_following(
+    house: Embedded, client: Client, id: str
+) -> None:
+    async with serving(house):
+        await client.call(Open(account_id=id))
+
+        assert value(await client.granted(id, after=f"{NAME}:0ther:7"), Grant).may
+
+
 @pytest.mark.parametrize("resumes", [False, True])
 async def test_what_the_state_of_a_grant_shows_is_not_told_again(
     house: Embedded, client: Client, id: str, monkeypatch: pytest.MonkeyPatch, resumes: bool

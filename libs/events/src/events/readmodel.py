@@ -126,7 +126,7 @@ class ReadModels:
         Raise `Rejected`: `position-not-reached` (with the one that is), `other-epoch`, `bad-position`, `unavailable`.
         """
         if after is not None:
-            await self._wait(after)
+            await self.reach(after)
         try:
             return await self._ask(question, after)
         except Exception as error:
@@ -144,7 +144,11 @@ class ReadModels:
                 raise Rejected("position-not-reached", position=str(position))
             return await question(db), position
 
-    async def _wait(self, after: Position) -> None:
+    async def reach(self, after: Position) -> None:
+        """Wait up to a second until the read models are that far, as far as notices say; `ask` tells whether they are.
+
+        Raise `Rejected`: `bad-position`, `other-epoch`.
+        """
         if after.context != self._service:
             raise Rejected("bad-position", position=str(after))
         if after.epoch != self._epoch:

@@ -264,9 +264,21 @@ class Server:
             raise Rejected("unknown-channel", channel=kind[:100])
         wanted = arguments(GrantRequest, request.body)
         wanted, context = await self._prepared(kind, wanted, context, request.deadline)
-        right = await self._rights.ask((kind, wanted.channel_id), context)
+        right = await self._right((kind, wanted.channel_id), context, request.headers.get(AFTER))
         grant = await self._complete(Key.of(kind, wanted.channel_id), right, wanted.since)
         return Answer(msgspec.Raw(_encoder.encode(grant)), str(right.position))
+
+    async def _right(self, channel: tuple[str, str], context: Context, asked: str | None) -> Right:
+        """One that shows what its asker has done, also to other aggregates than the channel's. A position of another
+        epoch says nothing of this log: its follower is told `recovered` is false."""
+        after = Position.parse(asked) if asked else None
+        if after is None or (after.context, after.epoch) != (self._service.name, self._log.epoch):
+            return await self._rights.ask(channel, context)
+        await self._models.reach(after)
+        right = await self._rights.ask(channel, context)
+        if not right.position.covers(after):
+            raise Rejected("position-not-reached", position=str(right.position))
+        return right
 
     async def _granted(self, channel: tuple[str, str], contexts: Sequence[Context]) -> Sequence[Right | Exception]:
         """What each of those who ask about one channel at the same moment may do there."""

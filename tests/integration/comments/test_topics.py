@@ -7,12 +7,19 @@ from tests.integration.readmodels import ReadModel
 from events.contracts.comments import (
     SITE,
     TOLD,
+    SearchComments,
+    ShowAuthor,
+    ShowDiscussed,
+    ShowFollowed,
     mine_topic,
     moderation_topic,
+    parties_topic,
+    standing_topic,
     statistics_topic,
     topic,
     unread_topic,
 )
+from events.messages import Query
 
 
 @pytest.fixture
@@ -108,13 +115,26 @@ async def test_an_emoji_concerns_who_put_it_on_who_wrote_and_who_reads(model: Re
 async def test_a_partys_own_thread_is_no_part_of_what_everybody_counts(model: ReadModel, talk: Talk) -> None:
     since = len(talk.commits)
     one = talk.post(thread=P)
-    assert await touched(model, talk, since) == {topic(P), mine_topic(ANA)}
+    assert await touched(model, talk, since) == {topic(P), parties_topic(), mine_topic(ANA)}
 
     since = len(talk.commits)
     talk.hide(one, thread=P)
     found = await touched(model, talk, since)
     assert found >= {topic(P), mine_topic(ANA), moderation_topic(f"party:{PARTY}")}
     assert statistics_topic() not in found
+
+
+async def test_who_searches_everything_is_told_of_their_parties_too(model: ReadModel, talk: Talk) -> None:
+    since = len(talk.commits)
+    talk.post(thread=P)
+
+    assert await touched(model, talk, since) & set(SearchComments(search="hi").topics(BOB))
+
+
+@pytest.mark.parametrize("query", [ShowAuthor(uid=ANA), ShowDiscussed(), ShowFollowed(), SearchComments(search="hi")])
+def test_who_is_kept_out_everywhere_watches_nothing_any_more(query: Query) -> None:
+    assert standing_topic(BOB) in query.access(BOB)
+    assert "banned" in query.errors
 
 
 async def test_locks_and_pins_concern_who_reads(model: ReadModel, talk: Talk) -> None:

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from datetime import date, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -23,6 +24,7 @@ from events.contracts.comments import (
     Restored,
     mine_topic,
     moderation_topic,
+    parties_topic,
     party_of,
     room_of,
     statistics_topic,
@@ -30,7 +32,7 @@ from events.contracts.comments import (
     unread_topic,
 )
 from events.log import Commit
-from events.projection import Db
+from events.projection import Db, Touched
 
 KINDS = frozenset({Posted, Edited, Deleted, Hidden, Restored, Removed})
 
@@ -226,7 +228,7 @@ class Discussion(NamedTuple):
     """What they said before; an empty list for those that never said anything."""
 
 
-async def apply_to_comment(db: Db, commits: Sequence[Commit]) -> set[str]:
+async def apply_to_comment(db: Db, commits: Sequence[Commit]) -> Touched:
     """Carry each comment through the batch, then count the difference in what others see."""
     facts = facts_of(commits, KINDS)
     if not facts:
@@ -241,7 +243,7 @@ async def apply_to_comment(db: Db, commits: Sequence[Commit]) -> set[str]:
         _settle(talk.rows, row)
     await _save(db, talk)
     await _count(db, talk, facts)
-    return await _topics(db, talk, touched)
+    return partial(_topics, db, talk, touched)
 
 
 def _named(fact: Fact) -> Named:
@@ -477,8 +479,7 @@ async def _topics(db: Db, talk: Discussion, touched: Collection[Row]) -> set[str
         if _face(row) == _face(before):
             continue
         found.add(topic(row.thread_id))
-        if row.party_id is None:
-            found.add(statistics_topic())
+        found.add(statistics_topic() if row.party_id is None else parties_topic())
         if row.parent_uid is not None:
             found.add(mine_topic(row.parent_uid))
         if row.visible and not (before is not None and before.visible):

@@ -26,6 +26,7 @@ from events.contracts.comments.words import (
     Why,
     comment_key,
     mine_topic,
+    parties_topic,
     party_of,
     reaction_key,
     room_key,
@@ -756,11 +757,15 @@ class ShowAuthor(Query, frozen=True, kw_only=True):
 
     function: ClassVar[str] = "comments.author"
     returns: ClassVar[Any] = AuthorStatistics
+    errors: ClassVar[tuple[str, ...]] = ("banned",)
     audience: ClassVar[Literal["shared", "me"]] = "shared"
     uid: Id
 
     def topics(self, uid: str) -> tuple[str, ...]:
         return (mine_topic(self.uid),)
+
+    def access(self, uid: str) -> tuple[str, ...]:
+        return (standing_topic(uid),)
 
 
 class ShowDiscussed(Query, frozen=True, kw_only=True):
@@ -768,12 +773,16 @@ class ShowDiscussed(Query, frozen=True, kw_only=True):
 
     function: ClassVar[str] = "comments.discussed"
     returns: ClassVar[Any] = Discussed
+    errors: ClassVar[tuple[str, ...]] = ("banned",)
     audience: ClassVar[Literal["shared", "me"]] = "shared"
     days: Annotated[int, Meta(ge=1, le=31)] = 7
     limit: Annotated[int, Meta(ge=1, le=50)] = 10
 
     def topics(self, uid: str) -> tuple[str, ...]:
         return (statistics_topic(),)
+
+    def access(self, uid: str) -> tuple[str, ...]:
+        return (standing_topic(uid),)
 
 
 class SearchComments(Query, frozen=True, kw_only=True):
@@ -795,7 +804,7 @@ class SearchComments(Query, frozen=True, kw_only=True):
     cursor: Cursor | None = None
 
     def topics(self, uid: str) -> tuple[str, ...]:
-        return (topic(self.thread_id),) if self.thread_id else (statistics_topic(), mine_topic(uid))
+        return (topic(self.thread_id),) if self.thread_id else (statistics_topic(), parties_topic(), mine_topic(uid))
 
     def access(self, uid: str) -> tuple[str, ...]:
         party_id = party_of(self.thread_id or "")
@@ -807,12 +816,15 @@ class ShowFollowed(Query, frozen=True, kw_only=True):
 
     function: ClassVar[str] = "comments.threads"
     returns: ClassVar[Any] = FollowedThreads
-    errors: ClassVar[tuple[str, ...]] = ("bad-cursor",)
+    errors: ClassVar[tuple[str, ...]] = ("banned", "bad-cursor")
     limit: Annotated[int, Meta(ge=1, le=50)] = 20
     cursor: Cursor | None = None
 
     def topics(self, uid: str) -> tuple[str, ...]:
         return (mine_topic(uid), unread_topic(uid))
+
+    def access(self, uid: str) -> tuple[str, ...]:
+        return (standing_topic(uid),)
 
 
 ThreadCommand = BeginThread | LockThread | Pin

@@ -159,6 +159,11 @@ def statistics_topic() -> str:
     return "comments:public"
 
 
+def parties_topic() -> str:
+    """Touched whenever anything is said or taken back in a thread of a party's own."""
+    return "comments:parties"
+
+
 def room_topic(room: str) -> str:
     """Touched by every change of a room that who is in it sees: the name of its channel."""
     kind, _, id = room.partition(":")

@@ -92,7 +92,11 @@ class Parties:
         known = people.get(context.actor)
         if known is not None and not fresh and time.monotonic() < known[1]:
             return known[0]
-        rights = await self._ask(ShowRights(party_id=party_id), Rights, context)
+        try:
+            rights = await self._ask(ShowRights(party_id=party_id), Rights, context)
+        except Rejected:
+            people.pop(context.actor, None)
+            raise
         # What changed while it was asked has put others in this place: then it may have been the old answer.
         if rights.role is not None:
             people[context.actor] = rights, time.monotonic() + KEPT_SECONDS
@@ -180,7 +184,7 @@ class Needs:
     async def others(self, command: Mute | BanPerson, context: Context) -> Context:
         """What the party says of the one whom it concerns; nothing of who may not read it."""
         party_id = party_in(command.where)
-        rights = await self._of_other(party_id, command.uid, context) if party_id else None
+        rights = await self._of_other(party_id, command.uid, context, fresh=True) if party_id else None
         return context if rights is None else telling(context, OTHERS, rights)
 
     async def line(
@@ -231,11 +235,11 @@ class Needs:
             return context
         return telling(context, RIGHTS, await self.parties.rights(party_id, context, fresh=fresh))
 
-    async def _of_other(self, party_id: str, uid: str, context: Context) -> Rights | None:
+    async def _of_other(self, party_id: str, uid: str, context: Context, *, fresh: bool = False) -> Rights | None:
         """Nothing, if they may not read the party. In the other's own name, but not in that of their roles."""
         other = Context(actor=uid, now=context.now, correlation_id=context.correlation_id)
         try:
-            return await self.parties.rights(party_id, other)
+            return await self.parties.rights(party_id, other, fresh=fresh)
         except Rejected as refused:
             if refused.code in SEEN:
                 return None

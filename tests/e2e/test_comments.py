@@ -509,6 +509,19 @@ class TestWhatConcernsMe:
 
         assert some(await talk.ana.see("notifications.mine"), "notifications", "unread") == ([], 0)
 
+    async def test_who_was_put_out_is_not_told_of_answers_any_more(self, talk: Scene) -> None:
+        about = {"media": talk.media, "party_id": talk.party_id}
+        made = await talk.ben.do("comments.post", **about, text="Mine")
+        await talk.ana.do("party.kick", party_id=talk.party_id, uid=talk.ben.user)
+        assert await not_shown(talk.ben, "chat.history", room=talk.room) == "not-a-member"
+        mentions = [talk.ben.user]
+        await talk.ana.do("comments.post", **about, text="Answer", parent=made["comment_id"], mentions=mentions)
+        await talk.ana.do("chat.say", room=talk.room, text="Ben?", mentions=mentions)
+        talk.hear()
+
+        assert some(await talk.ben.see("notifications.mine"), "notifications", "unread") == ([], 0)
+        assert (await talk.ben.see("comments.threads"))["threads"] == []
+
     async def test_unread_counts(self, talk: Scene) -> None:
         thread_id = talk.open["thread_id"]
         mine = await watched(talk.ana.socket, "comments.mine", thread_id=thread_id)

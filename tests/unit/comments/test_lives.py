@@ -1,12 +1,13 @@
 import pytest
 from msgspec.structs import replace
-from tests.unit.comments.talk import ANA, BOB, CYD, RULES, appointed, banned, ended, later, room, started
+from tests.unit.comments.talk import ANA, BOB, CYD, RULES, appointed, banned, ended, later, muted, room, started
 
 from comments.decider import room as rule_book
 from comments.rules import Rules
 from events.contracts.comments import (
     APPOINTED,
     LOST_AFTER,
+    SITE,
     SYSTEM,
     AppointModerator,
     EndLive,
@@ -84,6 +85,11 @@ class TestStart:
 
     def test_who_is_banned_everywhere_starts_none(self) -> None:
         room.when(start, by=ANA, **banned(ANA)).then_rejected("banned")
+
+    def test_who_is_muted_everywhere_tells_nobody_a_title(self) -> None:
+        room.when(start, by=ANA, **muted(ANA, SITE)).then_rejected("muted")
+        room.given(started()).when(replace(start, title="Else"), by=ANA, **muted(ANA, SITE)).then_rejected("muted")
+        room.when(start, by=ANA, **muted(ANA, "live:final")).then(started())
 
     def test_it_may_take_a_role(self) -> None:
         closed = spec(rule_book(Rules(broadcasters="caster")))

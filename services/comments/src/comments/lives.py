@@ -53,8 +53,11 @@ def decide(command: LiveCommand, room: Room, context: Context, rules: Rules) -> 
 
 def _start(command: StartLive, room: Room, context: Context, rules: Rules) -> list[RoomEvent]:
     must_be_signed_in(context)
-    if standing_of(context, SITE, context.actor).is_banned(context.now):
+    standing = standing_of(context, SITE, context.actor)
+    if standing.is_banned(context.now):
         raise Rejected("banned")
+    if standing.is_muted(context.now) and not standing.shadow:
+        raise Rejected("muted")
     if room.owner and room.owner != context.actor:
         raise Rejected("not-yours")
     if rules.broadcasters and not is_site_moderator(context) and rules.broadcasters not in context.roles:

@@ -189,7 +189,8 @@ class StartLive(_OfLive, frozen=True, kw_only=True):
 
     function: ClassVar[str] = "live.start"
     errors: ClassVar[tuple[str, ...]] = (
-        "banned", "not-yours", "not-a-broadcaster", "text-unreadable", "words-refused", "links-refused", "rate-limited",
+        "banned", "muted", "not-yours", "not-a-broadcaster", "text-unreadable", "words-refused", "links-refused",
+        "rate-limited",
     )  # fmt: skip
     title: Title
     media: MediaId | None = None

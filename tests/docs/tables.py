@@ -113,8 +113,12 @@ def service_limits() -> Iterator[Row]:
     yield "Aggregates in memory per replica", f"{handle.CACHED:,}", "the least recently used one is loaded again"
     yield (
         "Command ids remembered per aggregate",
-        f"{handle.REMEMBERED} per person, {handle.ACTORS:,} people, {_hours(handle.REMEMBERED_FOR)}; "
-        + f"for a minute all, {handle.MOST_EVER:,} at most",
+        "; ".join(
+            (
+                f"{handle.REMEMBERED} per person, {handle.ACTORS:,} people, {_hours(handle.REMEMBERED_FOR)}",
+                f"for a minute all, {handle.MOST_EVER:,} at most",
+            )
+        ),
         "an older key is decided anew",
     )
     yield "Followers of one channel whose rights are read together", f"{together.MOST}", "the others are next"

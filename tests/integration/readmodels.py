@@ -10,6 +10,7 @@ import asyncpg
 from events import schema
 from events.definition import Service
 from events.log import Commit
+from events.projection import topics_of
 from ops.embedded import Embedded
 
 
@@ -27,7 +28,7 @@ class ReadModel:
         for batch in batches:
             async with self.writer.transaction():
                 for projection in self.service.projections:
-                    topics |= await projection.apply(self.writer, batch)
+                    topics |= await topics_of(await projection.apply(self.writer, batch))
         return topics
 
     async def rows(self) -> dict[str, list[tuple[Any, ...]]]:

@@ -38,7 +38,7 @@ from events.handle import Aggregates
 from events.log import Commit, Hole
 from events.memory import MemoryLog
 from events.messages import Command, Fault, Notice, Position
-from events.projection import LOG, Batches, Db, Fenced, Projection
+from events.projection import LOG, Batches, Db, Fenced, Projection, Touched
 from events.service import Replica, replica
 from events.vault import MemoryKeys, Vault
 from ops.embedded import Embedded
@@ -69,6 +69,31 @@ async def told(*commands: Command) -> list[Commit]:
 
 def batches(*projections: Projection, epoch: str = "e") -> Batches:
     return Batches(projections or PROJECTIONS, VAULT, epoch)
+
+
+async def test_topics_are_looked_for_only_where_somebody_is_told(model: ReadModel) -> None:
+    asked = []
+
+    async def apply(db: Db, commits: Sequence[Commit]) -> Touched:
+        async def topics() -> set[str]:
+            asked.append(await db.fetchval("select count(*) from aggregate"))
+            return {"found"}
+
+        return topics
+
+    commits = await told(*STORY)
+    lazy = Projection("lazy", apply)
+    half = len(commits) // 2
+    quiet = Batches((lazy,), VAULT, "e", telling=False)
+    await quiet.start(model.writer)
+    assert (await quiet.apply(model.writer, LOG, 0, commits[:half])).topics == set()
+    assert asked == []
+    telling = batches(lazy)
+    await telling.start(model.writer)
+    applied = await telling.apply(model.writer, LOG, commits[half - 1].sequence, commits[half:])
+    assert applied.topics == {"found"}
+    assert len(asked) == 1
+    assert asked[0] > 0
 
 
 @pytest.fixture

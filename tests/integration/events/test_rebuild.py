@@ -154,6 +154,56 @@ async def test_how_much_is_in_new_tables_is_known_before_the_first_query(
     assert counted >= 1
 
 
+async def _indexes(house: Embedded, schema: str) -> set[str]:
+    db = await asyncpg.connect(house.database_url(NAME), server_settings={"role": f"{NAME}_reader"})
+    try:
+        return {row["indexname"] for row in await db.fetch("select * from pg_indexes where schemaname = $1", schema)}
+    finally:
+        await db.close()
+
+
+async def test_what_only_queries_need_is_made_when_the_tables_are_filled(
+    house: Embedded, client: Client, id: str, tmp_path: Path
+) -> None:
+    early, late = f"early_{id}", f"late_{id}"
+    later = with_tables(
+        tmp_path,
+        f"""create index {early} on account (position);
+
+-- When they are filled.
+create index if not exists {late} on account (balance);""",
+    )
+    async with serving(house):
+        await client.call(Open(account_id=id))
+    async with stores(later, settings(house, "one")) as opened:
+        await opened.rebuild.prepare()
+        name = opened.rebuild.new_name()
+        await opened.rebuild.create(name)
+        filled = await opened.rebuild.fill(name)
+        before = await _indexes(house, name)
+        finished = await opened.rebuild.finish(name)
+        await opened.rebuild.complete(name)  # as another replica may, that was as far
+        assert {early, late} & before == {early}
+        assert {early, late} <= await _indexes(house, name)
+        assert finished["log"] >= filled["log"] > 0
+        assert await rows(house, name, "account", id)
+        await opened.rebuild.drop(name)
+    async with serving(house, service=later) as after:
+        assert {early, late} <= await _indexes(house, after.models.schema)
+
+
+async def test_tables_of_an_empty_log_have_what_queries_need(house: Embedded, id: str, tmp_path: Path) -> None:
+    sql = f"\n-- When they are filled.\ncreate index if not exists late_{id} on account (balance);"
+    later = with_tables(tmp_path, sql)
+    async with stores(later, settings(house, "one")) as opened:
+        name = opened.rebuild.new_name()
+        await opened.rebuild.prepare()
+        await opened.rebuild.create(name)
+        await asyncio.gather(*(opened.rebuild.complete(name) for _ in range(3)))
+        assert f"late_{id}" in await _indexes(house, name)
+        await opened.rebuild.drop(name)
+
+
 async def test_nobody_who_asks_notices_a_switch(house: Embedded, client: Client) -> None:
     async with (
         serving(house) as one,

@@ -15,7 +15,7 @@ from events.messages import Key
 from events.schema import Db, is_away
 from events.vault import Vault
 
-__all__ = ["Applied", "Batches", "Db", "Fenced", "Projection"]
+__all__ = ["Applied", "Batches", "Db", "Fenced", "Projection", "Touched"]
 
 log = structlog.get_logger("projection")
 
@@ -25,11 +25,12 @@ TELEMETRY = "telemetry"
 ADVANCE = "update checkpoint set sequence = $4, updated_at = now() where source = $1 and epoch = $2 and sequence = $3"
 BEGIN = "insert into checkpoint (source, epoch, sequence) values ($1, $2, 0) on conflict do nothing"
 
+# A version is compared with one that is looked up: to `exists` the planner answers with a walk through the whole table.
 MOVE_VERSIONS = """
     insert into aggregate as kept (key, version, position)
     select new.key, new.last, new.position
       from unnest($1::text[], $2::int[], $3::int[], $4::bigint[]) as new (key, first, last, position)
-     where new.first = 1 or exists (select 1 from aggregate where aggregate.key = new.key and version = new.first - 1)
+     where new.first = 1 or (select version from aggregate where aggregate.key = new.key) = new.first - 1
     on conflict (key) do update set version = excluded.version, position = excluded.position
     returning key
 """
@@ -41,6 +42,14 @@ ERASE = """
 OWN = "delete from {table} where key = any($1::text[]) or key like any($2::text[])"
 
 
+Touched = set[str] | Callable[[], Awaitable[set[str]]]
+"""Topics; or, where it takes more to find them, how: in the same transaction, and only if somebody is told."""
+
+
+async def topics_of(touched: Touched) -> set[str]:
+    return touched if isinstance(touched, set) else await touched()
+
+
 class Projection(NamedTuple):
     """A read model's name and what fills it.
 
@@ -49,7 +58,7 @@ class Projection(NamedTuple):
     """
 
     name: str
-    apply: Callable[[Db, Sequence[Commit]], Awaitable[set[str]]]
+    apply: Callable[[Db, Sequence[Commit]], Awaitable[Touched]]
 
 
 class Fenced(Exception):
@@ -75,12 +84,20 @@ class Batches:
     """Applies batches to one read-model schema. Its caller holds the lease; the checkpoint fences who does not."""
 
     def __init__(
-        self, projections: Sequence[Projection], vault: Vault, epoch: str, erasing: Erasing | None = None
+        self,
+        projections: Sequence[Projection],
+        vault: Vault,
+        epoch: str,
+        erasing: Erasing | None = None,
+        *,
+        telling: bool = True,
     ) -> None:
+        """*telling*: whether anybody is told of the topics; of read models that nobody reads yet, nobody is."""
         self._projections = projections
         self._vault = vault
         self._epoch = epoch
         self._erasing = erasing
+        self._telling = telling
         self._erased: dict[str, tuple[datetime, bool]] = {}
         """By uid, when somebody was erased, and whether that is over."""
         self.parked: set[str] = set()
@@ -161,7 +178,11 @@ class Batches:
         return topics
 
     def _is_stone(self, commit: Commit) -> bool:
-        return self._erasing is not None and any(isinstance(event, Erased) for event in commit.events)
+        return (
+            self._erasing is not None
+            and commit.key.aggregate == ERASED
+            and any(isinstance(event, Erased) for event in commit.events)
+        )
 
     def _counts(self, source: str, commit: Commit) -> bool:
         """Not what was said while its owner is being erased, nor a heartbeat from before that."""
@@ -185,7 +206,7 @@ class Batches:
 
     async def _apply_part(self, db: Db, source: str, commits: Sequence[Commit]) -> set[str]:
         if source == LOG:
-            if aside := [commit for commit in commits if str(commit.key) in self.parked]:
+            if self.parked and (aside := [commit for commit in commits if str(commit.key) in self.parked]):
                 await _park(db, aside, "an earlier commit of this key is parked")
                 commits = [commit for commit in commits if str(commit.key) not in self.parked]
             for commit in commits:
@@ -196,7 +217,9 @@ class Batches:
         topics: set[str] = set()
         for projection in self._projections:
             if commits:
-                topics |= await projection.apply(db, commits)
+                touched = await projection.apply(db, commits)
+                if self._telling:
+                    topics |= await topics_of(touched)
         return topics
 
     async def _apply_singly(self, db: asyncpg.Connection, source: str, commits: Sequence[Commit]) -> set[str]:

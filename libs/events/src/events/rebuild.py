@@ -19,6 +19,8 @@ from events.vault import Vault
 
 TOGETHER_SECONDS = 0.1
 LOOK_SECONDS = 1.0
+GATHERED = 4_000
+"""Commits of one transaction: the more of them, the fewer questions there are to wait for."""
 HOLD_SECONDS = 3
 """How long the live runner is made to wait, at most: it gives a statement up after 5 s."""
 HOLDS = 5
@@ -63,7 +65,7 @@ class Rebuild:
         self._dsn = dsn
         self._log = events_log
         self._heartbeats = heartbeats
-        self._batches = Batches(service.projections, vault, events_log.epoch, service.erasing)
+        self._batches = Batches(service.projections, vault, events_log.epoch, service.erasing, telling=False)
         self.first_name = schema.named(service.name, service.fingerprint, events_log.epoch)
         """Of the schema that the service's code fills from the log as it is now."""
 
@@ -78,7 +80,7 @@ class Rebuild:
             await owner.execute("select pg_advisory_xact_lock(hashtext($1))", f"matinee:{self._service.name}")
             if await schema.exists(owner, name):
                 return False
-            await schema.create(owner, self._service.name, name, self._service.sql)
+            await schema.create(owner, self._service.name, name, schema.parts(self._service.sql).tables)
             return True
 
     def new_name(self) -> str:
@@ -96,7 +98,7 @@ class Rebuild:
                 if stream is None:
                     continue
                 while (end := await _end(stream, upto[source] if upto else None)) > at[source]:
-                    async for commits in _still_there(stream, at[source]):
+                    async for commits in _gathered(stream, at[source], end):
                         wanted = [commit for commit in commits if upto is None or commit.sequence <= end]
                         if wanted:
                             at[source] = (await self._batches.apply(db, source, at[source], wanted)).end
@@ -109,14 +111,22 @@ class Rebuild:
         return at
 
     async def finish(self, name: str) -> Reached:
-        """Count what is in schema *name*, so that its first queries are planned for it, and catch up once more.
+        """Make what is in schema *name* ready for queries, count it, so that the first ones are planned for it, and
+        catch up once more.
 
         The server counts by itself as well, but minutes later.
         """
+        await self.complete(name)
         async with self._owner() as owner:
             for table, _ in await schema.tables(owner, name):
                 await owner.execute(f"analyze {schema.checked(name)}.{table}")
         return await self.fill(name)
+
+    async def complete(self, name: str) -> None:
+        """Make what only queries need. It costs less in one go, when the tables are filled, than row by row."""
+        if rest := schema.parts(self._service.sql).rest:
+            async with self._owner() as owner, owner.transaction():
+                await schema.complete(owner, name, rest)
 
     async def switch(self, name: str) -> str | None:
         """Point queries and runners at *name*; return the schema that was current."""
@@ -194,6 +204,8 @@ class Rebuild:
             try:
                 if any((await self.fill(name)).values()):
                     await self.finish(name)
+                else:
+                    await self.complete(name)
             except Fenced:
                 # Another replica fills it, too, or uses it by now: look again, and go on from where it is.
                 await asyncio.sleep(TOGETHER_SECONDS)
@@ -220,6 +232,18 @@ async def _compared(owner: Db, live: str, scratch: str, passing: Collection[str]
         if only_live or only_log:
             found[table] = Differing([dict(row) for row in only_live], [dict(row) for row in only_log])
     return found
+
+
+async def _gathered(stream: Source, after: int, end: int) -> AsyncIterator[list[Commit]]:
+    """What follows *after*, in larger batches than it comes in, for as long as there is more up to *end*."""
+    gathered: list[Commit] = []
+    async for commits in _still_there(stream, after):
+        gathered += commits
+        if len(gathered) >= GATHERED or commits[-1].sequence >= end:
+            yield gathered
+            gathered = []
+    if gathered:
+        yield gathered
 
 
 async def _still_there(stream: Source, after: int) -> AsyncIterator[list[Commit]]:
@@ -257,6 +281,8 @@ class _Connection:
             "synchronous_commit": "on" if durable else "off",
             "jit": "off",
             "plan_cache_mode": "force_custom_plan",
+            # A batch concerns few of many rows, though the server knows nothing of them before they are counted.
+            "enable_seqscan": "off",
         }
         self._db: asyncpg.Connection[Any] | None = None
 

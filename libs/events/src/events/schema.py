@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import asyncpg
 
@@ -76,6 +76,10 @@ grant select on {service}.pointer to {service}_writer, {service}_reader;
 grant select, insert, update, delete on {service}.lease, {service}.quota to {service}_writer;
 """
 
+FILLED = "\n-- When they are filled.\n"
+"""In a service's tables, before what a rebuild makes last: indexes that queries need and projections do not. Made
+`if not exists`, since several replicas may get there."""
+
 AWAY = (
     OSError,
     asyncpg.PostgresConnectionError,
@@ -91,6 +95,13 @@ DATABASE_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyn
 _SCHEMA = re.compile(r".*?_[0-9a-f]{8}_[0-9a-f]{8}(?=_|$)")
 _EPOCH = re.compile(r"[0-9a-f]{8}")
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+
+
+class Parts(NamedTuple):
+    """A service's SQL: what there must be before the first row, and what may wait for the last."""
+
+    tables: str
+    rest: str
 
 
 class Db(Protocol):
@@ -153,6 +164,19 @@ async def create(owner: Db, service: str, schema: str, sql: str) -> None:
         f"grant select, insert, update, delete on all tables in schema {schema} to {service}_writer;"
         f"grant select on all tables in schema {schema} to {service}_reader;"
     )
+
+
+def parts(sql: str) -> Parts:
+    tables, _, rest = sql.partition(FILLED)
+    return Parts(tables, rest)
+
+
+async def complete(owner: Db, schema: str, rest: str) -> None:
+    """Run what waited until the tables are filled. Needs a transaction; whoever fills them as well waits meanwhile."""
+    await owner.execute(f"set local search_path to {checked(schema)}")
+    # Each batch moves the checkpoint before it touches anything else: so neither waits for the other half-way.
+    await owner.execute("lock table checkpoint in share row exclusive mode")
+    await owner.execute(rest)
 
 
 async def exists(db: Db, schema: str) -> bool:

@@ -263,7 +263,7 @@ def _with(event: E, change: Any) -> E:
         for name in fields
         if (text := getattr(event, name))
     }
-    return msgspec.structs.replace(event, **changed)
+    return msgspec.structs.replace(event, **changed) if changed else event
 
 
 def _seal(key: AESGCM, text: str, place: bytes) -> str:

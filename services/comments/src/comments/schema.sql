@@ -56,16 +56,8 @@ create table comment (
     position bigint not null,
     primary key (thread_id, comment_id)
 ) with (fillfactor = 85);
--- Those at the top, which have no parent, and the replies to each.
-create index comment_in_order on comment (thread_id, coalesce(parent, ''), posted_at, comment_id) where shown;
--- Apart from each other those at the top and replies, at whichever depth.
-create index comment_by_reactions on comment (thread_id, least(depth, 1), reactions, posted_at, comment_id)
-    where shown and reactions > 0;
-create index comment_at_moment on comment (thread_id, media_seconds, posted_at, comment_id)
-    where shown and media_seconds is not null;
 create index comment_visible on comment (thread_id, posted_at) include (uid) where visible;
 create index comment_of on comment (uid, posted_at);
-create index comment_answering on comment (parent_uid) where visible and party_id is null and parent_uid is not null;
 
 -- What a comment said until `until`.
 create table edit (
@@ -87,7 +79,6 @@ create table author (
     position bigint not null,
     primary key (uid, thread_id)
 ) with (fillfactor = 80);
-create index author_in_order on author (thread_id, position);
 
 -- Visible comments by part of the video, and by day in UTC.
 create table strip (
@@ -133,7 +124,6 @@ create table said (
     party_id text collate "C",
     search tsvector not null
 );
-create index said_words on said using gin (search);
 
 -- How far somebody has read: in a thread, or of their notifications. Filled by telemetry whose last word is kept.
 create table mark (
@@ -250,8 +240,6 @@ create table standing (
 );
 create index standing_of on standing (uid);
 
--- What others do not see, though it is there: for moderators.
-create index comment_veiled on comment (coalesce(party_id, ''), posted_at) where veil <> '' and gone is null;
 
 -- What people reported: `subject` is the thread or the room, `place` where its moderators look.
 create table report (
@@ -286,8 +274,6 @@ create table deed (
     at timestamptz not null,
     primary key (position, nth)
 );
-create index deed_latest on deed (place, position, nth);
-create index deed_by on deed (by, position, nth);
 
 -- What others do not see because a rule holds it back or its author speaks in the shadow, and whom it concerns: unless
 -- they were `told` before, they are when a moderator shows it.
@@ -317,3 +303,24 @@ create table notification (
     primary key (uid, position, nth)
 );
 create index notification_about on notification (subject, id);
+
+-- When they are filled.
+-- Indexes that only queries use, not projections: a rebuild makes them last, which takes less than row by row.
+
+-- Those at the top, which have no parent, and the replies to each.
+create index if not exists comment_in_order on comment (thread_id, coalesce(parent, ''), posted_at, comment_id)
+    where shown;
+-- Apart from each other those at the top and replies, at whichever depth.
+create index if not exists comment_by_reactions
+    on comment (thread_id, least(depth, 1), reactions, posted_at, comment_id) where shown and reactions > 0;
+create index if not exists comment_at_moment on comment (thread_id, media_seconds, posted_at, comment_id)
+    where shown and media_seconds is not null;
+create index if not exists comment_answering on comment (parent_uid)
+    where visible and party_id is null and parent_uid is not null;
+create index if not exists author_in_order on author (thread_id, position);
+create index if not exists said_words on said using gin (search);
+-- What others do not see, though it is there: for moderators.
+create index if not exists comment_veiled on comment (coalesce(party_id, ''), posted_at)
+    where veil <> '' and gone is null;
+create index if not exists deed_latest on deed (place, position, nth);
+create index if not exists deed_by on deed (by, position, nth);

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from comments.projections.facts import columns
+from comments.projections.facts import columns, facts_of
 from events.contracts.comments import SITE, Posted, Said, SaidUnseen, room_of
 from events.log import Commit
 from events.projection import Db
@@ -40,13 +40,10 @@ async def authors(db: Db, commits: Sequence[Commit], asked: Iterable[Subject]) -
     """Who wrote each of these."""
     wanted = set(asked)
     found: dict[Subject, str] = {}
-    for commit in commits:
-        for event in commit.events:
-            match event:
-                case Posted(thread_id=thread_id, comment_id=id, uid=uid):
-                    found[thread_id, id] = uid
-                case Said(room=room, line=id, uid=uid) | SaidUnseen(room=room, line=id, uid=uid):
-                    found[room, id] = uid
+    for fact in facts_of(commits, (Posted,)):
+        found[fact.event.thread_id, fact.event.comment_id] = fact.event.uid
+    for fact in facts_of(commits, (Said, SaidUnseen)):
+        found[fact.event.room, fact.event.line] = fact.event.uid
     if missing := wanted - found.keys():
         for row in await db.fetch(AUTHORS, *columns(missing)):
             found[row["subject"], row["id"]] = row["uid"]

@@ -42,11 +42,13 @@ SAVE = """
     on conflict do nothing
 """
 
-REPORTED = (Reported, LineReported)
-LOOKED_AT = (Reviewed, Hidden, Restored, Removed, Deleted, LineHidden, LineRestored, LineReviewed, LineDeleted,
-             UnseenHidden, UnseenDeleted)  # fmt: skip
+REPORTED = frozenset[type]((Reported, LineReported))
+LOOKED_AT = frozenset[type]({
+    Reviewed, Hidden, Restored, Removed, Deleted, LineHidden, LineRestored, LineReviewed, LineDeleted,
+    UnseenHidden, UnseenDeleted,
+})  # fmt: skip
 """Done with all that was reported of it so far: a moderator has seen it, or it is gone."""
-LISTED = (*REPORTED, *LOOKED_AT, Posted, Edited, SaidUnseen)
+LISTED = REPORTED | LOOKED_AT | {Posted, Edited, SaidUnseen}
 
 
 class ReportRow(Struct):
@@ -67,13 +69,13 @@ async def apply_to_reports(db: Db, commits: Sequence[Commit]) -> set[str]:
     """A case is closed for who reported it before the batch, and in it before the moderator came."""
     new: dict[tuple[str, str, str], ReportRow] = {}
     closed: set[Subject] = set()
-    facts = facts_of(commits, LISTED)
+    facts = [fact for fact in facts_of(commits, LISTED) if type(fact.event) is not Posted or fact.event.veil]
     for fact in facts:
         subject = subject_of(fact.event)
         assert subject is not None
-        if isinstance(fact.event, REPORTED):
+        if type(fact.event) in REPORTED:
             new.setdefault((*subject, fact.event.uid), _row(fact, subject))
-        elif isinstance(fact.event, LOOKED_AT):
+        elif type(fact.event) in LOOKED_AT:
             closed.add(subject)
             for row in new.values():
                 row.open = row.open and (row.subject, row.id) != subject
@@ -93,7 +95,5 @@ def _row(fact: Fact, subject: Subject) -> ReportRow:
 def _topics(fact: Fact) -> tuple[str, ...]:
     subject = subject_of(fact.event)
     assert subject is not None
-    if isinstance(fact.event, Posted) and not fact.event.veil:
-        return ()
-    mine = (mine_topic(fact.event.uid),) if isinstance(fact.event, REPORTED) else ()
+    mine = (mine_topic(fact.event.uid),) if type(fact.event) in REPORTED else ()
     return (moderation_topic(place_of(subject[0])), *mine)

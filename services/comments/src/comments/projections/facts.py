@@ -1,6 +1,6 @@
 """What all projections of comments read and write: facts with their commit, and rows as columns."""
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from events.log import Commit
@@ -15,14 +15,34 @@ class Fact(NamedTuple):
     event: Any
 
 
-def facts_of(commits: Sequence[Commit], kinds: Container[type]) -> list[Fact]:
+class _Batch(NamedTuple):
+    """Commits, looked through once for all projections."""
+
+    commits: Sequence[Commit]
+    size: int
+    facts: list[Fact]
+    kinds: set[type]
+
+
+_latest = [_Batch((), 0, [], set())]
+
+
+def facts_of(commits: Sequence[Commit], kinds: Collection[type]) -> list[Fact]:
     """The facts of these *kinds*, in order."""
-    return [
-        Fact(commit, nth, event)
-        for commit in commits
-        for nth, event in enumerate(commit.events)
-        if type(event) in kinds
-    ]
+    batch = _batch_of(commits)
+    if batch.kinds.isdisjoint(kinds):
+        return []
+    return [fact for fact in batch.facts if type(fact.event) in kinds]
+
+
+def _batch_of(commits: Sequence[Commit]) -> _Batch:
+    """All projections get the same commits, one after the other."""
+    (latest,) = _latest
+    if latest.commits is commits and latest.size == len(commits):
+        return latest
+    facts = [Fact(commit, nth, event) for commit in commits for nth, event in enumerate(commit.events)]
+    _latest[0] = batch = _Batch(commits, len(commits), facts, {type(fact.event) for fact in facts})
+    return batch
 
 
 def columns(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[Any]]:

@@ -148,11 +148,9 @@ async def apply_to_notifications(db: Db, commits: Sequence[Commit]) -> set[str]:
 
 
 async def _load(db: Db, commits: Sequence[Commit], facts: Sequence[Fact]) -> Telling:
-    changed = {subject for fact in facts if not isinstance(fact.event, NEW) and (subject := subject_of(fact.event))}
+    changed = {subject for fact in facts if type(fact.event) not in NEW and (subject := subject_of(fact.event))}
     answered = {
-        (fact.event.room, fact.event.answers)
-        for fact in facts
-        if isinstance(fact.event, Said | SaidUnseen) and fact.event.answers
+        (fact.event.room, fact.event.answers) for fact in facts if type(fact.event) in LINES and fact.event.answers
     }
     wrote = await authors(db, commits, changed | answered)
     rows = await db.fetch(LOAD_UNSHOWN, *columns(changed)) if changed else []
@@ -164,7 +162,7 @@ async def _save(db: Db, telling: Telling, facts: Sequence[Fact]) -> set[str]:
     if telling.veiled:
         rows = await db.fetch(VEIL, *columns((*subject, veiled) for subject, veiled in telling.veiled.items()))
         told |= {row["uid"] for row in rows}
-    if edited := {(fact.event.thread_id, fact.event.comment_id) for fact in facts if isinstance(fact.event, Edited)}:
+    if edited := {(fact.event.thread_id, fact.event.comment_id) for fact in facts if type(fact.event) is Edited}:
         told |= {row["uid"] for row in await db.fetch(TOLD, *columns(edited))}
     if telling.unshown:
         await db.execute(DELETE_UNSHOWN, *columns(telling.unshown))
@@ -184,7 +182,7 @@ def _posted(telling: Telling, fact: Fact, subject: Subject) -> None:
 def _said(telling: Telling, fact: Fact, subject: Subject) -> None:
     event: Said | SaidUnseen = fact.event
     answered = telling.wrote.get((event.room, event.answers)) if event.answers and event.answered_reads else None
-    _said_by(telling, fact, subject, answered, event.veil if isinstance(event, SaidUnseen) else "")
+    _said_by(telling, fact, subject, answered, event.veil if type(event) is SaidUnseen else "")
 
 
 def _said_by(telling: Telling, fact: Fact, subject: Subject, answered: str | None, veil: str) -> None:
@@ -249,4 +247,5 @@ FOLDS: dict[type, Callable[[Telling, Fact, Subject], None]] = {
     LineDeleted: _deleted,
     UnseenDeleted: _deleted,
 }
-NEW = (Posted, Said, SaidUnseen)
+LINES = frozenset({Said, SaidUnseen})
+NEW = LINES | {Posted}

@@ -3,7 +3,6 @@ where a script has no spaces between words."""
 
 import re
 import unicodedata
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -73,8 +72,11 @@ _LOWERED = _Lowered()
 
 def tokens(text: str) -> list[str]:
     """The words of a *text* in order. Of signs without spaces, each with the next one, and the last one alone."""
+    words = text.translate(FOLDED).split()
+    if text.isascii():
+        return [word[:LONGEST] for word in words]
     found: list[str] = []
-    for word in text.translate(FOLDED).split():
+    for word in words:
         if word.isascii():
             found.append(word[:LONGEST])
         else:
@@ -88,11 +90,8 @@ def plain(text: str) -> str:
 
 
 def vector(text: str, thread_id: str) -> str:
-    """The words of a comment with their places, as PostgreSQL reads them; and its thread, as a word."""
-    places: defaultdict[str, list[str]] = defaultdict(list)
-    for place, token in enumerate(tokens(text), 1):
-        places[token].append(str(place))
-    words = (f"'{token}':{','.join(found)}" for token, found in places.items())
+    """The words of a comment, each with its place, as PostgreSQL reads them; and its thread, as a word."""
+    words = [f"'{token}':{place}" for place, token in enumerate(tokens(text), 1)]
     return " ".join((thread_word(thread_id), *words))
 
 

@@ -1,13 +1,15 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from tests.unit.comments.examples import ANA, T, later
+from tests.unit.comments.examples import ANA, T, later, seeing
 
 from comments import reading
-from events.contracts.comments import MarkNotified, MarkRead, ReadMarked
+from events.contracts.comments import MarkNotified, MarkRead, ReadMarked, thread_key
+from events.messages import Context
 from events.testing import NOW, spec
 
 reader = spec(reading.decider())
+there = seeing()
 EARLIER = NOW - timedelta(hours=1)
 
 
@@ -16,19 +18,25 @@ def marked(upto: datetime, about: str = T) -> ReadMarked:
 
 
 def test_what_there_is_now_has_been_read() -> None:
-    reader.when(MarkRead(thread_id=T), by=ANA).then(marked(NOW))
+    reader.when(MarkRead(thread_id=T), by=ANA, **there).then(marked(NOW))
     reader.when(MarkNotified(), by=ANA).then(marked(NOW, "notifications"))
 
 
 def test_so_has_what_there_was_then() -> None:
-    reader.when(MarkRead(thread_id=T, upto=EARLIER), by=ANA).then(marked(EARLIER))
+    reader.when(MarkRead(thread_id=T, upto=EARLIER), by=ANA, **there).then(marked(EARLIER))
     elsewhere = EARLIER.astimezone(timezone(timedelta(hours=-9)))
     reader.when(MarkNotified(upto=elsewhere), by=ANA).then(marked(EARLIER, "notifications"))
 
 
 def test_what_is_still_to_be_said_has_not() -> None:
-    reader.when(MarkRead(thread_id=T, upto=later(1)), by=ANA).then(marked(NOW))
-    reader.when(MarkRead(thread_id=T, upto=datetime(9998, 12, 31, tzinfo=UTC)), by=ANA).then(marked(NOW))
+    reader.when(MarkRead(thread_id=T, upto=later(1)), by=ANA, **there).then(marked(NOW))
+    late = datetime(9998, 12, 31, tzinfo=UTC)
+    reader.when(MarkRead(thread_id=T, upto=late), by=ANA, **there).then(marked(NOW))
+
+
+def test_nothing_is_kept_of_threads_that_have_not_begun() -> None:
+    reader.when(MarkRead(thread_id=T), by=ANA).then()
+    assert MarkRead(thread_id=T).looks_at(Context(actor=ANA, now=NOW)) == (thread_key(T),)
 
 
 @pytest.mark.parametrize(

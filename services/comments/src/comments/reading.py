@@ -1,4 +1,4 @@
-"""The rules of read marks. They are telemetry: the furthest one is kept, outside the log, so nothing is known here."""
+"""The rules of read marks. They are telemetry: the furthest one is kept, outside the log, so no mark is known here."""
 
 from datetime import datetime
 from typing import assert_never
@@ -6,6 +6,7 @@ from typing import assert_never
 from msgspec import Struct
 
 from comments.guards import must_be_signed_in
+from comments.state import thread_seen
 from events.contracts.comments import NOTIFICATIONS, MarkNotified, MarkRead, ReadingCommand, ReadMarked
 from events.contracts.library.words import NO_OFFSET
 from events.decider import Decider
@@ -22,14 +23,17 @@ def decider() -> Decider[ReadingCommand, Reader, ReadMarked]:
 
 def decide(command: ReadingCommand, reader: Reader, context: Context) -> list[ReadMarked]:
     must_be_signed_in(context)
+    upto = _upto(command.upto, context)
     match command:
         case MarkRead(thread_id=thread_id):
             about = thread_id
+            if not thread_seen(context, thread_id).begun:
+                return []  # else anybody could have marks kept of ids that they make up
         case MarkNotified():
             about = NOTIFICATIONS
         case _:
             assert_never(command)
-    return [ReadMarked(uid=context.actor, about=about, upto=_upto(command.upto, context), at=context.now)]
+    return [ReadMarked(uid=context.actor, about=about, upto=upto, at=context.now)]
 
 
 def _upto(given: datetime | None, context: Context) -> datetime:

@@ -12,6 +12,7 @@ from events.contracts.comments.words import (
     mine_topic,
     notifications_topic,
     reader_key,
+    thread_key,
 )
 from events.messages import Command, Context, Event, Key, Query, token
 
@@ -28,11 +29,17 @@ class _Mark(Command, frozen=True, kw_only=True):
 
 
 class MarkRead(_Mark, frozen=True, kw_only=True):
-    """Say how far you have read in a thread. It never goes back."""
+    """Say how far you have read in a thread. It never goes back.
+
+    In a thread that has not begun there is nothing to be read: nothing is kept of it.
+    """
 
     function: ClassVar[str] = "comments.read"
     errors: ClassVar[tuple[str, ...]] = IN_PARTY
     thread_id: ThreadId
+
+    def looks_at(self, context: Context) -> tuple[Key, ...]:
+        return (thread_key(self.thread_id),)
 
 
 class MarkNotified(_Mark, frozen=True, kw_only=True):

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tests.integration.comments.stories import ANA, BOB, CYD, LIVE, Story, ask, asking, every_page
+import pytest
+from tests.integration.comments.stories import ANA, BOB, CYD, LIVE, Story, ask, asking, every_page, soon
 from tests.integration.readmodels import ReadModel
 
 from events.contracts.comments import (
@@ -14,6 +15,7 @@ from events.contracts.comments import (
     room_topic,
     standing_topic,
 )
+from events.messages import Rejected
 
 
 async def live(model: ReadModel) -> LiveView:
@@ -78,6 +80,15 @@ async def test_the_list_has_those_first_that_are_on_and_most_watched(model: Read
 
     assert await every_page(page) == [["e", "b"], ["d", "a"]]
     assert await every_page(lambda cursor: page(cursor, on=False)) == [["e", "b"], ["d", "a"], ["c"]]
+
+
+async def test_who_is_banned_everywhere_reads_no_list(model: ReadModel, story: Story) -> None:
+    story.start()
+    story.ban(BOB)
+    await model.apply(story.commits)
+
+    with pytest.raises(Rejected, match="banned"):
+        await ask(model, ListLives(), soon(story, asking(BOB)))
 
 
 async def test_whatever_changes_of_a_live_event_touches_it_and_the_list(model: ReadModel, story: Story) -> None:

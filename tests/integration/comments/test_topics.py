@@ -7,6 +7,7 @@ from tests.integration.readmodels import ReadModel
 from events.contracts.comments import (
     SITE,
     TOLD,
+    ListLives,
     SearchComments,
     ShowAuthor,
     ShowDiscussed,
@@ -131,7 +132,9 @@ async def test_who_searches_everything_is_told_of_their_parties_too(model: ReadM
     assert await touched(model, talk, since) & set(SearchComments(search="hi").topics(BOB))
 
 
-@pytest.mark.parametrize("query", [ShowAuthor(uid=ANA), ShowDiscussed(), ShowFollowed(), SearchComments(search="hi")])
+@pytest.mark.parametrize(
+    "query", [ShowAuthor(uid=ANA), ShowDiscussed(), ShowFollowed(), SearchComments(search="hi"), ListLives()]
+)
 def test_who_is_kept_out_everywhere_watches_nothing_any_more(query: Query) -> None:
     assert standing_topic(BOB) in query.access(BOB)
     assert "banned" in query.errors

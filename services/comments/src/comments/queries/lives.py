@@ -53,6 +53,7 @@ def queries(retention: Retention) -> Mapping[type[Query], Answering]:
         return LiveView(**await db.fetchrow(ONE, retention.lines, query.live_id))
 
     async def lives(db: Db, query: ListLives, context: Context) -> LivesPage:
+        await readable(db, None, context)
         after = FIRST if query.cursor is None else cursor.read(query.cursor, Place)
         started_at = cursor.moment(after.started_at)
         place = after.on, after.viewers, started_at, after.live_id

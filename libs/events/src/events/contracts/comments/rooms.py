@@ -542,8 +542,7 @@ class _OfRoom(Query, frozen=True, kw_only=True):
         return (room_topic(self.room),)
 
     def access(self, uid: str) -> tuple[str, ...]:
-        party_id = party_in(self.room)
-        return (standing_topic(uid), f"party-access:{party_id}") if party_id else (standing_topic(uid),)
+        return access_topics(uid, party_in(self.room))
 
 
 class ShowHistory(_OfRoom, frozen=True, kw_only=True):
@@ -596,7 +595,7 @@ class ListLives(Query, frozen=True, kw_only=True):
 
     function: ClassVar[str] = "live.list"
     returns: ClassVar[Any] = LivesPage
-    errors: ClassVar[tuple[str, ...]] = ("bad-cursor",)
+    errors: ClassVar[tuple[str, ...]] = ("banned", "bad-cursor")
     audience: ClassVar[Literal["shared", "me"]] = "shared"
     on: bool = True
     """Only those that are on."""
@@ -605,6 +604,9 @@ class ListLives(Query, frozen=True, kw_only=True):
 
     def topics(self, uid: str) -> tuple[str, ...]:
         return (LIVES_TOPIC,)
+
+    def access(self, uid: str) -> tuple[str, ...]:
+        return (standing_topic(uid),)
 
 
 RoomCommand = (

@@ -409,6 +409,28 @@ async def test_another_context_may_end_the_right_to_a_channel(running: Running, 
     assert asked(peer, ada, ben) <= before + 3  # each once, and once more about presence
 
 
+async def test_what_may_have_ended_for_one_person_is_asked_of_nobody_else(
+    running: Running, peer: Peer, connect: Connect
+) -> None:
+    room, other = peer.room(), peer.room()
+    out, *others = [await connect(running) for _ in range(6)]
+    for client in (out, *others):
+        for each in (room, other):
+            await client.ask("follow", channel=chat(each))
+    before = len(peer.grants)
+    peer.rooms[room].members = {client.user for client in others}
+    await peer.touch(f"party-access:{room}:{out.user}")
+
+    assert await ended(out) == (chat(room), "not-a-member")
+    await peer.touch(f"party-access:{other}:stranger")
+    await nothing_more(out, "ended")
+    assert [actor for actor, _ in peer.grants[before:]] == [out.user]
+
+    peer.rooms[room].members = set()
+    await peer.touch(f"party-access:{room}")
+    assert [await ended(client) for client in others] == [(chat(room), "not-a-member")] * 5
+
+
 async def test_who_is_barred_is_taken_off_every_channel_of_the_kind(
     running: Running, peer: Peer, connect: Connect
 ) -> None:
@@ -491,7 +513,7 @@ async def test_who_may_do_less_is_no_longer_present(running: Running, peer: Peer
     await nothing_more(ben, "ended")
 
 
-@pytest.mark.parametrize("topic", ["party-access:{room}", "standing:{user}"])
+@pytest.mark.parametrize("topic", ["party-access:{room}", "party-access:{room}:{user}", "standing:{user}"])
 async def test_presence_without_following_ends_with_the_right_to_it(
     running: Running, peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch, topic: str
 ) -> None:

@@ -144,6 +144,30 @@ async def test_another_context_may_end_the_right_to_a_watch(
     await nothing_more(ada)
 
 
+async def test_of_a_watched_party_one_persons_right_is_asked_anew(
+    running: Running, peer: Peer, connect: Connect, watched: Party
+) -> None:
+    peer.handlers["chat.history"] = watched.answer
+    out, *others = [await connect(running) for _ in range(4)]
+    for client in (out, *others):
+        await client.ask("watch", id="w", fn="chat.history", args={"room": "party:p"})
+    before = watched.runs
+    watched.refused = {out.user}
+    await peer.touch(f"party-access:p:{out.user}")
+
+    with pytest.raises(Refused, match="not-a-member"):
+        await value(out)
+    for client in others:
+        await nothing_more(client)
+    assert watched.runs == before + 1
+
+    watched.refused = {client.user for client in others}
+    await peer.touch("party-access:p")
+    for client in others:
+        with pytest.raises(Refused, match="not-a-member"):
+            await value(client)
+
+
 async def test_a_service_that_is_away_for_a_while(
     running: Running, peer: Peer, connect: Connect, watched: Party
 ) -> None:

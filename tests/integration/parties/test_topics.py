@@ -23,6 +23,7 @@ from events.contracts.party import (
     Lock,
     PartyCommand,
     Pause,
+    PermissionChanges,
     Play,
     Profile,
     Rekey,
@@ -59,17 +60,19 @@ async def touched(model: ReadModel, story: Recording, *commands: tuple[PartyComm
         (ChangeMedia(party_id=P, media="tt2"), ANA, {LIST_TOPIC, *MINE}),
         (Configure(party_id=P, title="Other"), ANA, {LIST_TOPIC, *MINE}),
         (Configure(party_id=P, wait=True), ANA, set()),
+        (Configure(party_id=P, permissions=PermissionChanges(people="host")), ANA, {access_topic(P)}),
+        (Configure(party_id=P, permissions=PermissionChanges(play="host")), ANA, set()),
         (Configure(party_id=P, private=True), ANA, {LIST_TOPIC, *MINE, access_topic(P)}),
         (Lock(party_id=P), ANA, {LIST_TOPIC}),
         (Profile(party_id=P, name="Other"), ANA, {LIST_TOPIC}),
         (Profile(party_id=P, name="Other"), BOB, set()),
         (Join(party_id=P, name="Cyd"), CYD, {LIST_TOPIC, *MINE, mine_topic(CYD)}),
-        (Leave(party_id=P), BOB, {LIST_TOPIC, *MINE}),
-        (Kick(party_id=P, uid=BOB), ANA, {LIST_TOPIC, *MINE, access_topic(P)}),
-        (Ban(party_id=P, uid=BOB), ANA, {LIST_TOPIC, *MINE, access_topic(P)}),
-        (Ban(party_id=P, uid=CYD), ANA, {mine_topic(CYD), access_topic(P)}),
+        (Leave(party_id=P), BOB, {LIST_TOPIC, *MINE, access_topic(P, BOB)}),
+        (Kick(party_id=P, uid=BOB), ANA, {LIST_TOPIC, *MINE, access_topic(P, BOB)}),
+        (Ban(party_id=P, uid=BOB), ANA, {LIST_TOPIC, *MINE, access_topic(P, BOB)}),
+        (Ban(party_id=P, uid=CYD), ANA, {mine_topic(CYD), access_topic(P, CYD)}),
         (Appoint(party_id=P, uid=BOB), ANA, {mine_topic(BOB)}),
-        (HandOver(party_id=P, uid=BOB), ANA, {LIST_TOPIC, *MINE, access_topic(P)}),
+        (HandOver(party_id=P, uid=BOB), ANA, {LIST_TOPIC, *MINE, access_topic(P, ANA)}),
         (Close(party_id=P), ANA, {LIST_TOPIC, *MINE}),
     ],
 )
@@ -86,8 +89,8 @@ async def test_a_fact_touches_what_shows_it(
     ("command", "by", "topics"),
     [
         (Play(party_id=P), ANA, MINE),
-        (Leave(party_id=P), BOB, {*MINE, access_topic(P)}),
-        (Drop(party_id=P, uids=(BOB,)), "system:parties", {*MINE, access_topic(P)}),
+        (Leave(party_id=P), BOB, {*MINE, access_topic(P, BOB)}),
+        (Drop(party_id=P, uids=(BOB,)), "system:parties", {*MINE, access_topic(P, BOB)}),
         (Configure(party_id=P, private=False), ANA, {LIST_TOPIC, *MINE}),
         (Rekey(party_id=P, key="314159"), ANA, set()),
         (Join(party_id=P, name="Cyd", key=KEY), CYD, {*MINE, mine_topic(CYD)}),
@@ -159,4 +162,17 @@ async def test_who_moderated_and_does_no_more_is_asked_for_their_rights_anew(
     joined(story, BOB)
     await touched(model, story, (Appoint(party_id=P, uid=BOB), ANA))
 
-    assert await touched(model, story, (Dismiss(party_id=P, uid=BOB), ANA)) == {mine_topic(BOB), access_topic(P)}
+    assert await touched(model, story, (Dismiss(party_id=P, uid=BOB), ANA)) == {mine_topic(BOB), access_topic(P, BOB)}
+
+
+async def test_of_a_host_who_leaves_and_of_a_second_change_only_what_is_lost_is_asked_anew(
+    model: ReadModel, story: Recording
+) -> None:
+    opened(story)
+    joined(story, BOB)
+    everybody = Configure(party_id=P, permissions=PermissionChanges(people="member"))
+    again = await touched(model, story, (everybody, ANA), (everybody, ANA))
+    left = await touched(model, story, (Leave(party_id=P), ANA))
+
+    assert access_topic(P) in again
+    assert {one for one in left if one.startswith(access_topic(""))} == {access_topic(P, ANA)}

@@ -101,7 +101,7 @@ async def test_nothing_that_is_known_here_goes_along(parties: Parties, bus: Stan
     assert (asked.told, asked.seen, asked.ambient, asked.patience) == ({}, {}, {}, rights.ASK_SECONDS)
 
 
-@pytest.mark.parametrize("topic", ["party:p1", "party-access:p1"])
+@pytest.mark.parametrize("topic", ["party:p1", "party-access:p1", f"party-access:p1:{BOB}"])
 async def test_a_change_of_the_party_makes_it_forgotten(parties: Parties, bus: StandInBus, topic: str) -> None:
     await parties.rights("p1", ANA_ASKS)
     await parties.rights("p2", ANA_ASKS)

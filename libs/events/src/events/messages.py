@@ -224,7 +224,7 @@ class Channel(NamedTuple):
     context: str
     guarded_by: str = ""
     """Where another context has a say in who may follow: after a change of its topic `<guarded_by>:<id>` each
-    follower's right is asked anew."""
+    follower's right is asked anew, after one of `<guarded_by>:<id>:<uid>` that person's."""
     barred_by: str = ""
     """Where people may be kept out by what no commit of the channel tells: after a change of the own context's topic
     `<barred_by>:<uid>` that person's right is asked anew, on each channel of the kind."""

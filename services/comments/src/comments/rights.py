@@ -135,7 +135,7 @@ class Parties:
         return people
 
     async def _on_notice(self, msg: Msg) -> None:
-        """Forget whom it concerns; everybody, if one before it may have been missed."""
+        """Forget the parties that it concerns; all of them, if one before it may have been missed."""
         notice = _notices.decode(msg.data)
         last, self._last = self._last, notice
         if notice == last:
@@ -143,9 +143,9 @@ class Parties:
         if last is None or (last.epoch, last.schema, last.end) != (notice.epoch, notice.schema, notice.start):
             self._known.clear()
         for topic in notice.topics:
-            kind, _, party_id = topic.partition(":")
-            if kind in ("party", "party-access"):
-                self._known.pop(party_id, None)
+            kind, _, about = topic.partition(":")
+            if kind in ("party", CHAT.guarded_by):
+                self._known.pop(about.partition(":")[0], None)
 
 
 class Needs:
@@ -202,9 +202,10 @@ class Needs:
         return context if row is None else telling(context, LINE, kept_line(row))
 
     async def thread(self, command: Post, context: Context) -> Context:
-        """Begin it with its first comment; not with one that will be refused."""
+        """Begin it with its first comment, and title it with the first that can; not with one that will be refused."""
         aggregates, key = self._place.aggregates, thread_key(command.thread_id)
-        if (await aggregates.state(key)).begun:
+        thread = await aggregates.state(key)
+        if thread.begun and (thread.titled or command.title is None):
             return context
         (comment,) = command.keys(context)
         seen = {str(looked): await aggregates.state(looked) for looked in command.looks_at(context)}

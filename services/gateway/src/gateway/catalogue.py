@@ -166,7 +166,7 @@ def split_position(text: str) -> tuple[str, int]:
 
 
 class Doubt(NamedTuple):
-    """Whose right to channels of a kind is to be asked anew: everybody's to one of them, or somebody's to all."""
+    """Whose right to channels of a kind is to be asked anew: everybody's or somebody's to one, or somebody's to all."""
 
     kind: str
     id: str | None = None
@@ -196,12 +196,13 @@ class Catalogue:
 
     def doubts(self, topic: str) -> Iterator[Doubt]:
         """What a change of *topic* says about rights that no commit of their channels tells of."""
-        prefix, _, id = topic.partition(":")
+        prefix, _, about = topic.partition(":")
         for kind in self.channels.values():
             if kind.channel.guarded_by == prefix:
-                yield Doubt(kind.kind, id=id)
+                id, _, uid = about.partition(":")
+                yield Doubt(kind.kind, id, uid or None)
             if kind.channel.barred_by == prefix:
-                yield Doubt(kind.kind, uid=id)
+                yield Doubt(kind.kind, uid=about)
 
     def function(self, name: str) -> Function:
         function = self.functions.get(name)

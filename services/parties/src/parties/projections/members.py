@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
@@ -20,7 +21,9 @@ from events.contracts.party import (
     Opened,
     ProfileChanged,
     Readied,
+    Role,
     RoleChanged,
+    Settings,
     SkipVoted,
     Unbanned,
     Undone,
@@ -38,9 +41,9 @@ LOAD_MEMBERS = """
           from member where member.party_id = touched.party_id and member.uid = touched.uid limit 1) as found
 """
 
-LOAD_HOSTS = """
+LOAD_PARTIES = """
     select found.* from unnest($1::text[]) as touched (party_id), lateral (
-        select party_id, host from party where party.party_id = touched.party_id limit 1) as found
+        select party_id, host, settings from party where party.party_id = touched.party_id limit 1) as found
 """
 
 REFRESH_MEMBERS = """
@@ -102,6 +105,9 @@ DELETE_BANS = """
 """
 
 
+_settings = msgspec.json.Decoder(Settings)
+
+
 class MemberRow(Struct):
     """A row of `member`, in the order of its columns."""
 
@@ -131,9 +137,11 @@ class PersonRow(Struct):
 class Crowd:
     """The members that a batch speaks of, on their way through it."""
 
-    def __init__(self, hosts: dict[str, str], rows: Iterable[MemberRow]) -> None:
+    def __init__(self, hosts: dict[str, str], moderators: dict[str, Role], rows: Iterable[MemberRow]) -> None:
         self.hosts = hosts
         """Of the parties that change theirs."""
+        self.moderators = moderators
+        """The least role of theirs, of the parties that are run in another way."""
         self.rows: defaultdict[str, dict[str, MemberRow | None]] = defaultdict(dict)
         """By party and uid; None is who is gone."""
         self.unseen: dict[tuple[str, str], tuple[datetime, int] | None] = {}
@@ -158,10 +166,12 @@ async def apply_to_member(db: Db, commits: Sequence[Commit]) -> set[str]:
     if not facts:
         return set()
     crowd = await _load(db, facts)
+    topics: set[str] = set()
     for fact in facts:
+        topics.update(_topics(crowd, fact))
         FOLDS[type(fact.event)](crowd, fact)
     await _save(db, crowd)
-    return {topic for fact in facts for topic in _topics(fact)}
+    return topics
 
 
 async def apply_to_person(db: Db, commits: Sequence[Commit]) -> set[str]:
@@ -208,10 +218,13 @@ async def apply_to_ban(db: Db, commits: Sequence[Commit]) -> set[str]:
 async def _load(db: Db, facts: Sequence[Fact]) -> Crowd:
     """Nobody need be loaded who joins or goes for good: that says all there is to say."""
     handed = {fact.party_id for fact in facts if type(fact.event) is HostChanged}
-    hosts = {row["party_id"]: row["host"] for row in await db.fetch(LOAD_HOSTS, list(handed))} if handed else {}
+    told = handed | {fact.party_id for fact in facts if type(fact.event) is Configured}
+    parties = await db.fetch(LOAD_PARTIES, list(told)) if told else []
+    hosts = {row["party_id"]: row["host"] for row in parties if row["party_id"] in handed}
+    moderators = {row["party_id"]: _settings.decode(row["settings"]).permissions.people for row in parties}
     touched = {(fact.party_id, fact.event.uid) for fact in facts if _goes_on(fact.event)} | set(hosts.items())
     rows = await db.fetch(LOAD_MEMBERS, *columns(touched)) if touched else []
-    return Crowd(hosts, (MemberRow(*row) for row in rows))
+    return Crowd(hosts, moderators, (MemberRow(*row) for row in rows))
 
 
 async def _save(db: Db, crowd: Crowd) -> None:
@@ -231,23 +244,29 @@ async def _save(db: Db, crowd: Crowd) -> None:
         await db.execute(SAVE_UNSEEN, *columns(unseen))
 
 
-def _topics(fact: Fact) -> Iterable[str]:
+def _topics(crowd: Crowd, fact: Fact) -> Iterable[str]:
+    """Before the fact is carried out. Where one person may have lost a right nobody else is asked for theirs."""
     match fact.event:
         case RoleChanged(uid=uid, role="member"):  # who moderated sees what moderators see no more
-            return mine_topic(uid), access_topic(fact.party_id)
-        case Left(uid=uid, private=False) | Joined(uid=uid) | RoleChanged(uid=uid):
+            return mine_topic(uid), access_topic(fact.party_id, uid)
+        case Joined(uid=uid) | RoleChanged(uid=uid):
             return (mine_topic(uid),)
         case Left(uid=uid) | Kicked(uid=uid) | Banned(uid=uid):
-            return mine_topic(uid), access_topic(fact.party_id)
+            return mine_topic(uid), access_topic(fact.party_id, uid)
         case HostChanged():
-            return (access_topic(fact.party_id),)
-        case Configured() as event if event.ends():
+            return (access_topic(fact.party_id, crowd.hosts[fact.party_id]),)
+        case Configured() as event if event.ends() or _moderators(event) != crowd.moderators[fact.party_id]:
             return (access_topic(fact.party_id),)
     return ()
 
 
+def _moderators(event: Configured) -> Role:
+    return event.settings.permissions.people
+
+
 def _opened(crowd: Crowd, fact: Fact) -> None:
     crowd.hosts[fact.party_id] = fact.event.host
+    crowd.moderators[fact.party_id] = Settings().permissions.people
 
 
 def _joined(crowd: Crowd, fact: Fact) -> None:
@@ -320,8 +339,9 @@ def _goes_on(event: Any) -> bool:
     return type(event) in CHANGES or (isinstance(event, Left) and event.reason == "unseen")
 
 
-def _only_told(crowd: Crowd, fact: Fact) -> None:
+def _configured(crowd: Crowd, fact: Fact) -> None:
     """Changes nobody's row, but perhaps a right."""
+    crowd.moderators[fact.party_id] = _moderators(fact.event)
 
 
 CHANGES: dict[type, Callable[[Crowd, Fact], None]] = {
@@ -340,5 +360,5 @@ FOLDS: dict[type, Callable[[Crowd, Fact], None]] = {
     Banned: _gone,
     MediaChanged: _watching,
     Undone: _watching,
-    Configured: _only_told,
+    Configured: _configured,
 }

@@ -12,11 +12,11 @@ from events.contracts.comments.words import (
     Reason,
     Veil,
     Where,
+    access_topics,
     moderation_topic,
     party_in,
     room_key,
     standing_key,
-    standing_topic,
 )
 from events.messages import Command, Context, Event, Id, Key, Query
 
@@ -215,8 +215,7 @@ class _ForModerators(Query, frozen=True, kw_only=True):
         return (moderation_topic(self.where),)
 
     def access(self, uid: str) -> tuple[str, ...]:
-        party_id = party_in(self.where)
-        return (standing_topic(uid), f"party-access:{party_id}") if party_id else (standing_topic(uid),)
+        return access_topics(uid, party_in(self.where))
 
 
 class ShowCases(_ForModerators, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from events.contracts.comments.words import (
     Title,
     Veil,
     Why,
+    access_topics,
     audience_topic,
     mine_topic,
     party_in,

@@ -24,6 +24,7 @@ from events.contracts.comments.words import (
     Title,
     Veil,
     Why,
+    access_topics,
     comment_key,
     mine_topic,
     parties_topic,
@@ -102,7 +103,7 @@ class Post(_About, Command, frozen=True, kw_only=True):
     """Who is to be told of it: those of them who may read it."""
     language: Language | None = None
     title: Title | None = None
-    """Of the film or the episode, for lists; the first comment's counts."""
+    """Of the film or the episode, for lists; the first one counts that the rules let everybody see."""
     name: Name | None = None
     """How the others see you; the name in your token if not given."""
     avatar: Avatar = ""
@@ -248,7 +249,7 @@ class Pin(_OnThread, frozen=True, kw_only=True):
 
 
 class BeginThread(_About, Command, frozen=True, kw_only=True):
-    """Make a thread's anchor, if it has none: what all its comments hang from."""
+    """Make a thread's anchor, if it has none: what all its comments hang from; and give it a title, if it has none."""
 
     function: ClassVar[str] = "comments.begin"
     internal: ClassVar[bool] = True
@@ -277,6 +278,15 @@ class ThreadBegun(Event, frozen=True, kw_only=True, tag="comments.thread-begun")
     episode: int | None = None
     party_id: str | None = None
     title: str | None = None
+
+
+class ThreadTitled(Event, frozen=True, kw_only=True, tag="comments.thread-titled"):
+    """A thread that began without a title has one."""
+
+    thread_id: str
+    title: str
+    by: str
+    at: datetime
 
 
 class ThreadLocked(Event, frozen=True, kw_only=True, tag="comments.thread-locked"):
@@ -656,8 +666,7 @@ class _OfThread(Query, frozen=True, kw_only=True):
         return (topic(self._thread()),)
 
     def access(self, uid: str) -> tuple[str, ...]:
-        party_id = party_of(self._thread())
-        return (standing_topic(uid), f"party-access:{party_id}") if party_id else (standing_topic(uid),)
+        return access_topics(uid, party_of(self._thread()))
 
     def _thread(self) -> str:
         raise NotImplementedError
@@ -807,8 +816,7 @@ class SearchComments(Query, frozen=True, kw_only=True):
         return (topic(self.thread_id),) if self.thread_id else (statistics_topic(), parties_topic(), mine_topic(uid))
 
     def access(self, uid: str) -> tuple[str, ...]:
-        party_id = party_of(self.thread_id or "")
-        return (standing_topic(uid), f"party-access:{party_id}") if party_id else (standing_topic(uid),)
+        return access_topics(uid, party_of(self.thread_id or ""))
 
 
 class ShowFollowed(Query, frozen=True, kw_only=True):
@@ -829,14 +837,14 @@ class ShowFollowed(Query, frozen=True, kw_only=True):
 
 ThreadCommand = BeginThread | LockThread | Pin
 CommentCommand = Post | Edit | Delete | Hide | Restore | Remove | Review
-ThreadEvent = ThreadBegun | ThreadLocked | Pinned
+ThreadEvent = ThreadBegun | ThreadTitled | ThreadLocked | Pinned
 CommentEvent = Posted | Edited | Deleted | Hidden | Restored | Removed | Reviewed
 
 THREAD_COMMANDS: tuple[type[Command], ...] = (
     Post, Edit, Delete, React, ReportComment, Hide, Restore, Remove, Review, LockThread, Pin, BeginThread,
 )  # fmt: skip
 THREAD_EVENTS: tuple[type[Event], ...] = (
-    ThreadBegun, ThreadLocked, Pinned, Posted, Edited, Deleted, Hidden, Restored, Removed, Reviewed, Reacted, Reported,
+    ThreadBegun, ThreadTitled, ThreadLocked, Pinned, Posted, Edited, Deleted, Hidden, Restored, Removed, Reviewed, Reacted, Reported,
 )  # fmt: skip
 THREAD_QUERIES: tuple[type[Query], ...] = (
     ShowThread, ShowReplies, ShowMine, ShowTimed, ShowDensity, ShowEdits, ShowStatistics, ShowAuthor, ShowDiscussed,

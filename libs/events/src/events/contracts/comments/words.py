@@ -155,13 +155,18 @@ def topic(thread_id: str) -> str:
 
 
 def statistics_topic() -> str:
-    """Touched whenever anything is said or taken back in a thread for everybody."""
+    """Touched whenever anything is said, reacted to or taken back in a thread for everybody."""
     return "comments:public"
 
 
 def parties_topic() -> str:
-    """Touched whenever anything is said or taken back in a thread of a party's own."""
+    """Touched whenever anything is said, reacted to or taken back in a thread of a party's own."""
     return "comments:parties"
+
+
+def lists_topic(thread_id: str) -> str:
+    """Of the two, the one that a thread's changes touch: who sees it in a list or a search of many."""
+    return parties_topic() if party_of(thread_id) else statistics_topic()
 
 
 def room_topic(room: str) -> str:
@@ -185,13 +190,22 @@ def standing_topic(uid: str) -> str:
     return f"{CHAT.barred_by}:{uid}"
 
 
+def access_topics(uid: str, party_id: str | None) -> tuple[str, ...]:
+    """Touched when somebody's right to read may have ended: everywhere, or in the party if it is in one."""
+    if not party_id:
+        return (standing_topic(uid),)
+    party = f"{CHAT.guarded_by}:{party_id}"
+    return standing_topic(uid), party, f"{party}:{uid}"
+
+
 def mine_topic(uid: str) -> str:
     """Touched by what concerns one person alone: their comments, reactions, marks."""
     return f"comments-mine:{uid}"
 
 
 def unread_topic(uid: str) -> str:
-    """Touched when others say something in a thread where the person is among the last `TOLD` who did."""
+    """Touched when others say something in a thread where the person is among the last `TOLD` who did, or it is locked
+    or gets a title."""
     return f"comments-unread:{uid}"
 
 

@@ -291,7 +291,7 @@ class _OfParty(Query, frozen=True, kw_only=True):
         return (topic(self.party_id),)
 
     def access(self, uid: str) -> tuple[str, ...]:
-        return (access_topic(self.party_id),)
+        return access_topic(self.party_id), access_topic(self.party_id, uid)
 
 
 class State(_OfParty, frozen=True, kw_only=True):

@@ -100,9 +100,10 @@ def topic(party_id: str) -> str:
     return f"party:{party_id}"
 
 
-def access_topic(party_id: str) -> str:
-    """Touched when somebody's right to see the party, or what its moderators see of it, may have ended."""
-    return f"party-access:{party_id}"
+def access_topic(party_id: str, uid: str = "") -> str:
+    """Touched when the right to see the party, or what its moderators see of it, may have ended: *uid*'s, or, without
+    one, everybody's."""
+    return f"party-access:{party_id}:{uid}" if uid else f"party-access:{party_id}"
 
 
 def sync_topic(party_id: str) -> str:

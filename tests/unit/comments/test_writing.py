@@ -1,3 +1,4 @@
+import time
 import unicodedata
 
 import emoji
@@ -287,9 +288,17 @@ class TestLinks:
     def test_are_not_everything_with_a_dot(self, text: str) -> None:
         assert not has_link(text)
 
-    @pytest.mark.parametrize("text", ["a.", "a@", "www.", "mailto:", "(", "http://a", "/", "-", "a.com", "é."])
+    @pytest.mark.parametrize("text", ["a.", "a@", "www.", "mailto:", "(", "http://a", "/", "-", "a.com", "é.",
+                                      "@", "@a", ".", "…", "a.a", "a.b ", "x@x.", "@.c", "//", "ﷺ."])  # fmt: skip
     def test_are_looked_for_fast_whatever_the_text(self, text: str) -> None:
+        before = time.process_time()
         has_link((text * LONGEST_TEXT)[:LONGEST_TEXT])
+
+        assert time.process_time() - before < 0.5
+
+    @pytest.mark.parametrize("before", range(0, LONGEST_TEXT - 20, 61))
+    def test_are_found_wherever_in_a_long_word_they_stand(self, before: int) -> None:
+        assert has_link(f"{'見' * before},example.com,{'a' * (LONGEST_TEXT - before - 13)}")
 
 
 class TestEmoji:

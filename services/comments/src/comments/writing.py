@@ -17,6 +17,8 @@ from events.messages import Rejected
 MARKS = 8
 """On one letter. Tibetan has a word that needs them all; more are piled up to cover what is written above."""
 LONGEST_NAME = 64
+LONGEST_DOMAIN = 128
+"""Of those that are looked for; those that people write are far shorter."""
 
 _SURROGATE = "\ud800-\udfff"
 _CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u206a-\u206f\ufff9-\ufffb"
@@ -130,6 +132,8 @@ _STAYING = frozenset((7, 8, 9, 84, 91, 103, 107, 118, 122, 129, 130, 132))
 _JOINING = "'’.-_"
 """Signs that stand in words: `don't` is looked for as `don` and `t` in a row."""
 _ASCII_WORD = re.compile("[0-9a-z]+")
+_LINKING = re.compile(r"[^\s.]\.[^\s.]|//|mailto:", re.IGNORECASE)
+"""What every link has in it."""
 _SCHEME = re.compile(r"(?<![a-z0-9+.-])(?:[a-z][a-z0-9+.-]{1,20}://|magnet:\?)", re.IGNORECASE)
 
 
@@ -192,7 +196,15 @@ def _links() -> LinkifyIt:
 def has_link(text: str) -> bool:
     """Whether something in it looks like a link, also if it is a bare domain, or an address for mail."""
     plain = "".join(letter for letter in normalize("NFKC", text) if not _is_blank(letter) or letter.isspace())
-    return bool(_SCHEME.search(plain) or _links().test(plain))
+    return _SCHEME.search(plain) is not None or any(map(_is_linked, plain.split()))
+
+
+def _is_linked(word: str) -> bool:
+    """Piece by piece, as what it takes grows with the square of the length; no domain is longer than half a piece."""
+    if not _LINKING.search(word):
+        return False
+    pieces = range(0, max(1, len(word) - LONGEST_DOMAIN), LONGEST_DOMAIN)
+    return any(_links().test(word[at : at + 2 * LONGEST_DOMAIN]) for at in pieces)
 
 
 @cache

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -21,6 +22,8 @@ TOGETHER_SECONDS = 0.1
 LOOK_SECONDS = 1.0
 GATHERED = 4_000
 """Commits of one transaction: the more of them, the fewer questions there are to wait for."""
+TIDIED = (50_000, 50, 50)
+"""Thresholds of Python's garbage collector."""
 HOLD_SECONDS = 3
 """How long the live runner is made to wait, at most: it gives a statement up after 5 s."""
 HOLDS = 5
@@ -93,12 +96,17 @@ class Rebuild:
         a batch ahead at most. Raise `Fenced` when a live runner has taken the schema over.
         """
         async with self._writer(name) as db:
-            at = dict(await self._batches.start(db))
-            for source, stream in ((LOG, self._log), (TELEMETRY, self._heartbeats)):
-                if stream is None:
-                    continue
-                while (end := await _end(stream, upto[source] if upto else None)) > at[source]:
-                    async for commits in _gathered(stream, at[source], end):
+            with _seldom_tidied():
+                return await self._fill(db, progress, upto)
+
+    async def _fill(self, db: Any, progress: Progress | None, upto: Reached | None) -> Reached:
+        at = dict(await self._batches.start(db))
+        for source, stream in ((LOG, self._log), (TELEMETRY, self._heartbeats)):
+            if stream is None:
+                continue
+            while (end := await _end(stream, upto[source] if upto else None)) > at[source]:
+                async with contextlib.aclosing(_ahead(_gathered(stream, at[source], end))) as coming:
+                    async for commits in coming:
                         wanted = [commit for commit in commits if upto is None or commit.sequence <= end]
                         if wanted:
                             at[source] = (await self._batches.apply(db, source, at[source], wanted)).end
@@ -106,8 +114,8 @@ class Rebuild:
                                 progress(source, at[source], max(end, at[source]))
                         if commits[-1].sequence >= end:
                             break
-                    if upto is not None:
-                        break
+                if upto is not None:
+                    break
         return at
 
     async def finish(self, name: str) -> Reached:
@@ -234,7 +242,33 @@ async def _compared(owner: Db, live: str, scratch: str, passing: Collection[str]
     return found
 
 
-async def _gathered(stream: Source, after: int, end: int) -> AsyncIterator[list[Commit]]:
+@contextlib.contextmanager
+def _seldom_tidied() -> Iterator[None]:
+    """Batches are thousands of objects that go together with them: to look for cycles among them takes a quarter of a
+    rebuild.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(*TIDIED)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+async def _ahead(batches: AsyncGenerator[list[Commit], None]) -> AsyncGenerator[list[Commit], None]:
+    """Have the next batch read while the database is busy with this one."""
+    coming = asyncio.ensure_future(anext(batches, None))
+    try:
+        while (commits := await coming) is not None:
+            coming = asyncio.ensure_future(anext(batches, None))
+            yield commits
+    finally:
+        coming.cancel()
+        await asyncio.wait((coming,))
+        await batches.aclose()
+
+
+async def _gathered(stream: Source, after: int, end: int) -> AsyncGenerator[list[Commit], None]:
     """What follows *after*, in larger batches than it comes in, for as long as there is more up to *end*."""
     gathered: list[Commit] = []
     async for commits in _still_there(stream, after):

@@ -41,6 +41,15 @@ async def test_comments_of_a_minute_come_in_the_order_of_the_film(model: ReadMod
     assert ([one.text for one in page.comments], page.left_out) == (["at 60.0", "at 75.0", "at 119.9"], 0)
 
 
+async def test_more_than_ten_minutes_are_not_told_at_once(model: ReadModel, talk: Talk) -> None:
+    for seconds in (5.0, 604.9, 605.0):
+        talk.post(f"at {seconds}", media_seconds=seconds)
+    await model.apply(talk.commits)
+
+    page = await timed(model.reader, ShowTimed(media=FILM, start=5, end=3_600), asking())
+    assert ([one.text for one in page.comments], page.left_out) == (["at 5.0", "at 604.9"], 0)
+
+
 async def test_of_too_many_the_newest_are_shown(model: ReadModel, talk: Talk) -> None:
     for seconds in (3.0, 1.0, 2.0):
         talk.post(f"at {seconds}", media_seconds=seconds)

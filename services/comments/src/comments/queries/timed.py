@@ -13,7 +13,7 @@ from events.contracts.comments import (
 from events.messages import Context
 from events.projection import Db
 
-LONGEST = 3_600.0
+LONGEST = 600.0
 
 TIMED = """
     select comment_id, uid, name, avatar, text, media_seconds, spoiler, count(*) over () as found

@@ -731,7 +731,7 @@ class ShowTimed(_AboutThread, frozen=True, kw_only=True):
     returns: ClassVar[Any] = TimedPage
     start: MediaSeconds
     end: MediaSeconds
-    """The first second that is not asked for; an hour behind the start at most."""
+    """The first second that is not asked for; of what is more than ten minutes behind the start nothing is told."""
     limit: Annotated[int, Meta(ge=1, le=500)] = 200
 
 

@@ -145,6 +145,13 @@ class TestThreads:
         thread = await eventually(lambda: self._whole(at, media, 20))
         assert thread["people"] == 20
 
+    async def test_the_first_title_that_may_be_shown_is_the_threads(self, at: Town) -> None:
+        media = a_film()
+        for title in (None, "Rosebud", "The Matrix", "Else"):
+            await at.do("comments.post", ANA, media=media, text="Hi", **({"title": title} if title else {}))
+
+        assert (await at.see("comments.thread", ANA, media=media))["thread"]["title"] == "The Matrix"
+
     async def test_a_refused_comment_begins_none(self, at: Town) -> None:
         media = a_film()
 

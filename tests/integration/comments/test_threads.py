@@ -50,6 +50,17 @@ async def test_a_thread_that_nobody_has_begun_is_empty(model: ReadModel) -> None
     )  # fmt: skip
 
 
+async def test_a_thread_without_a_title_gets_one_later(model: ReadModel) -> None:
+    talk = Talk()
+    talk.begin(T)
+    talk.post()
+    without = (await page(model, talk)).thread
+    talk.title("The Matrix")
+    found = (await page(model, talk)).thread
+
+    assert (without.title, found.title) == (None, "The Matrix")
+
+
 async def test_a_comment_is_shown_as_it_was_typed(model: ReadModel, talk: Talk) -> None:
     text = "<b>1999</b> & 進撃 🇯🇵\n\tfine"
     id = talk.post(text, media_seconds=61.5, spoiler=True, mentions=(BOB,), language="en", avatar="owl")

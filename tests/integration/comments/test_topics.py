@@ -103,7 +103,7 @@ async def test_an_edit_leaves_unread_lists_alone(model: ReadModel, talk: Talk) -
 async def test_an_emoji_concerns_who_put_it_on_who_wrote_and_who_reads(model: ReadModel, talk: Talk) -> None:
     since = len(talk.commits)
     talk.react("ana", by=CYD)
-    assert await touched(model, talk, since) == {topic(T), mine_topic(CYD), mine_topic(ANA)}
+    assert await touched(model, talk, since) == {*EVERYBODY, mine_topic(CYD), mine_topic(ANA)}
 
     since = len(talk.commits)
     talk.react("ana", "🔥", by=CYD, veil="shadow")
@@ -140,12 +140,26 @@ def test_who_is_kept_out_everywhere_watches_nothing_any_more(query: Query) -> No
     assert "banned" in query.errors
 
 
-async def test_locks_and_pins_concern_who_reads(model: ReadModel, talk: Talk) -> None:
+async def test_pins_concern_who_reads(model: ReadModel, talk: Talk) -> None:
     since = len(talk.commits)
-    talk.lock()
     talk.pin("ana")
 
-    assert await touched(model, talk, since) >= {topic(T)}
+    assert await touched(model, talk, since) == {*EVERYBODY, moderation_topic(SITE)}
+
+
+async def test_locks_and_titles_concern_who_has_the_thread_in_a_list(model: ReadModel, talk: Talk) -> None:
+    lists = {unread_topic(uid) for uid in (ANA, BOB, CYD)}
+    since = len(talk.commits)
+    talk.lock()
+    assert await touched(model, talk, since) == {*EVERYBODY, *lists, moderation_topic(SITE)}
+
+    since = len(talk.commits)
+    talk.title("The Matrix")
+    assert await touched(model, talk, since) == EVERYBODY | lists
+
+    since = len(talk.commits)
+    talk.lock(thread=P)
+    assert await touched(model, talk, since) == {topic(P), parties_topic(), moderation_topic(f"party:{PARTY}")}
 
 
 async def test_a_mark_concerns_its_reader(model: ReadModel, talk: Talk) -> None:

@@ -20,6 +20,7 @@ from events.contracts.comments import (
     Restored,
     ThreadBegun,
     ThreadLocked,
+    ThreadTitled,
     comment_key,
     reaction_key,
     reader_key,
@@ -64,6 +65,9 @@ class Talk:
         about = MEDIA.get(thread_id, {"media": FILM}) | details
         self.say(thread_key(thread_id), ThreadBegun(thread_id=thread_id, by=ANA, at=self._later(), **about))
         return thread_id
+
+    def title(self, title: str, thread: str = T) -> None:
+        self.say(thread_key(thread), ThreadTitled(thread_id=thread, title=title, by=ANA, at=self._later()))
 
     def post(
         self, text: str = "Whoa", by: str = ANA, to: str | None = None, id: str = "", thread: str = T, **more: Any

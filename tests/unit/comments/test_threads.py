@@ -1,10 +1,12 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.comments.examples import (
     ANA,
     BANNED,
     BOB,
+    CYD,
     HOSTING,
     MEDIA,
     MEG,
@@ -32,6 +34,7 @@ from events.contracts.comments import (
     ThreadBegun,
     ThreadCommand,
     ThreadLocked,
+    ThreadTitled,
     Veil,
     thread_of,
 )
@@ -108,6 +111,16 @@ class TestTitles:
 
     def test_of_somebody_in_the_shadow_are_left_out(self) -> None:
         thread.when(BeginThread(media=MEDIA, title="Mine"), by=ANA, **seeing(site={ANA: SHADOWED})).then(begun())
+
+    def test_come_with_the_first_comment_that_brings_one(self) -> None:
+        titled = ThreadTitled(thread_id=T, title="Cat in the bag", by=BOB, at=NOW)
+        named = BeginThread(media=MEDIA, title="Cat in the bag")
+
+        thread.given(begun()).when(named, by=BOB).then(titled)
+        thread.given(begun()).when(BeginThread(media=MEDIA, title="Drat"), by=BOB).then()
+        thread.given(begun()).when(named, by=BOB, **seeing(site={BOB: SHADOWED})).then()
+        thread.given(begun(), titled).when(BeginThread(media=MEDIA, title="Else"), by=CYD).then()
+        thread.given(replace(begun(), title="Else")).when(named, by=CYD).then()
 
     def test_that_a_party_would_refuse_are_left_out(self) -> None:
         room = Room(settings=RoomSettings(words=("fie",)))

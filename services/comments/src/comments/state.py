@@ -18,6 +18,7 @@ from events.contracts.comments import (
     ThreadBegun,
     ThreadEvent,
     ThreadLocked,
+    ThreadTitled,
     Veil,
     comment_key,
     thread_key,
@@ -29,6 +30,7 @@ class Thread(Struct, frozen=True):
     """What all comments about something hang from."""
 
     begun: bool = False
+    titled: bool = False
     locked: bool = False
     pins: tuple[str, ...] = ()
     """Comments, also such as are gone meanwhile."""
@@ -67,8 +69,10 @@ def comment_seen(context: Context, thread_id: str, comment_id: str) -> Comment:
 
 def evolve_thread(thread: Thread, event: ThreadEvent) -> Thread:
     match event:
-        case ThreadBegun():
-            return replace(thread, begun=True)
+        case ThreadBegun(title=title):
+            return replace(thread, begun=True, titled=title is not None)
+        case ThreadTitled():
+            return replace(thread, titled=True)
         case ThreadLocked(locked=locked):
             return replace(thread, locked=locked)
         case Pinned(comment_id=comment_id, pinned=pinned):

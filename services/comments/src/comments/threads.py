@@ -17,6 +17,7 @@ from events.contracts.comments import (
     ThreadCommand,
     ThreadEvent,
     ThreadLocked,
+    ThreadTitled,
     room_of,
 )
 from events.contracts.library.works import parse
@@ -37,7 +38,7 @@ def _decide(command: ThreadCommand, thread: Thread, context: Context, rules: Rul
     match command:
         case BeginThread():
             must_be_signed_in(context)
-            return [] if thread.begun else [_begun(command, context, rules)]
+            return _titled(command, thread, context, rules) if thread.begun else [_begun(command, context, rules)]
         case LockThread():
             _must_moderate(command, thread, context)
             return [] if thread.locked == command.locked else [_locked(command, context)]
@@ -68,15 +69,22 @@ def _begun(command: BeginThread, context: Context, rules: Rules) -> ThreadBegun:
         season=season,
         episode=episode,
         party_id=command.party_id,
-        title=None if command.title is None else _title(command.title, command.thread_id, context, rules),
+        title=_title(command, context, rules),
         by=context.actor,
         at=context.now,
     )
 
 
-def _title(title: str, thread_id: str, context: Context, rules: Rules) -> str | None:
-    """Whoever begins a thread gives it its title, for all to see: what would be veiled as a comment is not told."""
-    room, shown = room_of(thread_id), label(title, LONGEST_TITLE)
+def _titled(command: BeginThread, thread: Thread, context: Context, rules: Rules) -> list[ThreadEvent]:
+    title = None if thread.titled else _title(command, context, rules)
+    if title is None:
+        return []
+    return [ThreadTitled(thread_id=command.thread_id, title=title, by=context.actor, at=context.now)]
+
+
+def _title(command: BeginThread, context: Context, rules: Rules) -> str | None:
+    """It is for all to see: what would be veiled as a comment is not told."""
+    room, shown = room_of(command.thread_id), label(command.title or "", LONGEST_TITLE)
     if shown is None or is_in_shadow(context, room):
         return None
     try:

@@ -22,12 +22,11 @@ from events.contracts.comments import (
     Posted,
     Removed,
     Restored,
+    lists_topic,
     mine_topic,
     moderation_topic,
-    parties_topic,
     party_of,
     room_of,
-    statistics_topic,
     topic,
     unread_topic,
 )
@@ -479,14 +478,14 @@ async def _topics(db: Db, talk: Discussion, touched: Collection[Row]) -> set[str
         if _face(row) == _face(before):
             continue
         found.add(topic(row.thread_id))
-        found.add(statistics_topic() if row.party_id is None else parties_topic())
+        found.add(lists_topic(row.thread_id))
         if row.parent_uid is not None:
             found.add(mine_topic(row.parent_uid))
         if row.visible and not (before is not None and before.visible):
             heard[row.thread_id].add(row.uid)
         elif not row.visible:
             heard[row.thread_id] |= {"", row.uid}
-    return found | await _unread(db, heard)
+    return found | await unread_topics(db, heard)
 
 
 def _face(row: Row | None) -> tuple[Any, ...]:
@@ -496,8 +495,8 @@ def _face(row: Row | None) -> tuple[Any, ...]:
     return (row.text, row.spoiler, row.edited_at) if row.visible else (row.gone,)
 
 
-async def _unread(db: Db, heard: Mapping[str, set[str]]) -> set[str]:
-    """The lists of those who spoke in these threads last, where somebody else was heard."""
+async def unread_topics(db: Db, heard: Mapping[str, set[str]]) -> set[str]:
+    """The lists of those who spoke in these threads last, where somebody else was heard; an empty uid is nobody's."""
     if not heard:
         return set()
     rows = await db.fetch(AUTHORS, list(heard), TOLD, MOST_TOLD)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from comments.projections.facts import columns, facts_of
-from events.contracts.comments import Reacted, mine_topic, topic
+from events.contracts.comments import Reacted, lists_topic, mine_topic, topic
 from events.log import Commit
 from events.projection import Db
 
@@ -112,7 +112,7 @@ async def _count_threads(db: Db, rows: Iterable[Any]) -> set[str]:
     topics = set()
     for row in rows:
         threads[row["thread_id"]] += row["change"]
-        topics |= {topic(row["thread_id"]), mine_topic(row["uid"])}
+        topics |= {topic(row["thread_id"]), lists_topic(row["thread_id"]), mine_topic(row["uid"])}
     if changed := [(id, change) for id, change in threads.items() if change]:
         await db.execute(COUNT_THREADS, *columns(changed))
     return topics

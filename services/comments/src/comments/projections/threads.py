@@ -1,13 +1,15 @@
 """Threads themselves: their anchors, locks and pins. What is counted in them, comments and reactions say."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 
+from comments.projections.comments import unread_topics
 from comments.projections.facts import Fact, columns, facts_of
-from events.contracts.comments import Pinned, ThreadBegun, ThreadLocked, topic
+from events.contracts.comments import Pinned, ThreadBegun, ThreadLocked, ThreadTitled, lists_topic, topic
 from events.log import Commit
-from events.projection import Db
+from events.projection import Db, Touched
 
-KINDS = frozenset({ThreadBegun, ThreadLocked, Pinned})
+KINDS = frozenset({ThreadBegun, ThreadTitled, ThreadLocked, Pinned})
 
 ADD = """
     insert into thread (thread_id, media, season, episode, party_id, title, begun_by, begun_at, locked, pins,
@@ -15,6 +17,12 @@ ADD = """
     select *, false, '{}', 0, 0, 0, 0, 0, null
       from unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::text[], $6::text[], $7::text[], $8::timestamptz[])
     on conflict do nothing
+"""
+
+TITLE = """
+    update thread set title = coalesce(thread.title, new.title)
+      from unnest($1::text[], $2::text[]) as new (thread_id, title)
+     where thread.thread_id = new.thread_id
 """
 
 LOCK = """
@@ -31,7 +39,7 @@ LOAD_PINS = """
 PIN = "update thread set pins = $2 where thread_id = $1"
 
 
-async def apply_to_thread(db: Db, commits: Sequence[Commit]) -> set[str]:
+async def apply_to_thread(db: Db, commits: Sequence[Commit]) -> Touched:
     facts = facts_of(commits, KINDS)
     if begun := [fact.event for fact in facts if type(fact.event) is ThreadBegun]:
         rows = [
@@ -39,10 +47,19 @@ async def apply_to_thread(db: Db, commits: Sequence[Commit]) -> set[str]:
             for one in begun
         ]
         await db.execute(ADD, *columns(rows))
+    if titled := {fact.event.thread_id: fact.event.title for fact in facts if type(fact.event) is ThreadTitled}:
+        await db.execute(TITLE, *columns(titled.items()))
     if locked := {fact.event.thread_id: fact.event.locked for fact in facts if type(fact.event) is ThreadLocked}:
         await db.execute(LOCK, *columns(locked.items()))
     await _pin(db, facts)
-    return {topic(fact.event.thread_id) for fact in facts}
+    touched = {fact.event.thread_id for fact in facts}
+    return partial(_topics, db, touched, {*titled, *locked}) if touched else set()
+
+
+async def _topics(db: Db, touched: Collection[str], listed: Collection[str]) -> set[str]:
+    """Of some of them more has changed than their comments: what lists show of them."""
+    found = {changed(id) for id in touched for changed in (topic, lists_topic)}
+    return found | await unread_topics(db, {id: {""} for id in listed})
 
 
 async def _pin(db: Db, facts: Sequence[Fact]) -> None:

@@ -844,7 +844,8 @@ THREAD_COMMANDS: tuple[type[Command], ...] = (
     Post, Edit, Delete, React, ReportComment, Hide, Restore, Remove, Review, LockThread, Pin, BeginThread,
 )  # fmt: skip
 THREAD_EVENTS: tuple[type[Event], ...] = (
-    ThreadBegun, ThreadTitled, ThreadLocked, Pinned, Posted, Edited, Deleted, Hidden, Restored, Removed, Reviewed, Reacted, Reported,
+    ThreadBegun, ThreadTitled, ThreadLocked, Pinned, Posted, Edited, Deleted, Hidden, Restored, Removed, Reviewed,
+    Reacted, Reported,
 )  # fmt: skip
 THREAD_QUERIES: tuple[type[Query], ...] = (
     ShowThread, ShowReplies, ShowMine, ShowTimed, ShowDensity, ShowEdits, ShowStatistics, ShowAuthor, ShowDiscussed,

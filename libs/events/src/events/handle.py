@@ -149,7 +149,8 @@ class Aggregates:
         if command.personal:
             await self._vault.know(context.actor)
         if looked := command.looks_at(context):
-            seen = {str(key): await self.state(key) for key in looked}
+            states = await asyncio.gather(*map(self.state, looked))
+            seen = {str(key): state for key, state in zip(looked, states, strict=True)}
             context = msgspec.structs.replace(context, seen=seen)
         ride = None if type(command) in self._pacts else Ride(command, context, deadline, telemetry.traceparent())
         async with self._lanes.queue(keys, ride) as others:

@@ -101,7 +101,7 @@ async def test_whose_word_holds(model: ReadModel, story: Story) -> None:
 async def test_following_begins_with_what_there_is(model: ReadModel, story: Story) -> None:
     for n in range(60):
         story.chat(str(n), by=f"guest-{n:02d}", name=f"Guest {n}")
-    story.configure(slow_seconds=5.0, links="hold")
+    story.configure(slow_seconds=5.0, links="hold", words=("fie", "drat*"))
     await model.apply(story.commits)
     (first, second) = await granted(model, CHAT, soon(story, in_party(ANA, ["people"])), soon(story, in_party(BOB)))
 
@@ -109,6 +109,7 @@ async def test_following_begins_with_what_there_is(model: ReadModel, story: Stor
     assert [line.text for line in seen.lines] == [str(n) for n in range(10, 60)]
     assert len(seen.people) == 60
     assert (seen.room, seen.open, seen.slow_seconds, seen.links, seen.live) == (CHAT, True, 5.0, "hold", None)
+    assert (seen.words, state(second).words) == (["fie", "drat*"], [])
     assert (seen.may_moderate, state(second).may_moderate) == (True, False)
     assert (first.presence, second.presence) == ("list", "list")
 

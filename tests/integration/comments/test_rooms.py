@@ -125,7 +125,9 @@ async def test_a_room_that_nobody_spoke_in_is_open(model: ReadModel, story: Stor
     (grant,) = await granted(model, CHAT, in_party())
 
     assert grant.may == ("follow", "track", "send")
-    assert b'"open":true,"slow_seconds":0.0,"links":"allow","pinned":null,"lines":[],"people":{}' in bytes(grant.state)
+    assert b'"open":true,"slow_seconds":0.0,"links":"allow","words":[],"pinned":null,"lines":[],"people":{}' in bytes(
+        grant.state
+    )
 
 
 async def test_what_others_do_not_see_touches_nothing_of_theirs(model: ReadModel, story: Story) -> None:
@@ -171,9 +173,25 @@ async def test_old_lines_make_way(model: ReadModel, story: Story, monkeypatch: p
         story.chat(str(n))
     for n in range(5):
         story.chat(f"unseen {n}", BOB, veil="held")
-    await model.apply(story.commits)
+    for line in ("l000001", "l000002", "l000006", "l000007"):
+        story.report_line(line)
+    together, told = story.commits[:], len(story.commits)
+    story.chat("one more")
+    story.chat("unseen, one more", BOB, veil="held")
+    await model.apply(together)
     rows = await model.reader.fetch("select text from line order by position")
     shown = await model.reader.fetchval("select shown from room")
 
     assert [row["text"] for row in rows] == ["2", "3", "4", "5", "unseen 1", "unseen 2", "unseen 3", "unseen 4"]
     assert shown == 4
+    assert await about_lines(model) == (["l000002", "l000007"], [f"l{n:06d}" for n in range(7, 11)])
+
+    await model.apply(story.commits[told:])
+    assert await about_lines(model) == ([], ["l000008", "l000009", "l000010", story.commits[-1].events[0].line])
+
+
+async def about_lines(model: ReadModel) -> tuple[list[str], list[str]]:
+    """Of which lines there are reports, and whom those would concern that others do not see."""
+    tables = "select id from report order by id", "select id from unshown order by id"
+    reported, unshown = [[row["id"] for row in await model.reader.fetch(table)] for table in tables]
+    return reported, unshown

@@ -141,6 +141,7 @@ create table room (
     open boolean not null,
     slow_seconds double precision not null,
     links text not null,
+    words text[] not null default '{}',
     pinned text collate "C",
     said bigint not null,
     unseen bigint not null,

@@ -77,10 +77,24 @@ TRIM = """
                and line.line is distinct from crowded.pinned
              limit 1000000) as past
          where line.room = past.room and line.line = past.line
-        returning line.room, line.veil),
-    unseen as (select room, count(*) as lines from old where veil = '' group by room)
-    update room set shown = shown - unseen.lines from unseen where room.room = unseen.room
+        returning line.room, line.line, line.veil),
+    unseen as (select room, count(*) as lines from old where veil = '' group by room),
+    counted as (update room set shown = shown - unseen.lines from unseen where room.room = unseen.room)
+    select room, line from old
 """
+FORGET = """
+    with touched as (select * from unnest($1::text[], $2::text[]) as past (room, line)),
+    looked_at as (
+        delete from report using touched, lateral (
+            select subject, id, uid from report as kept
+             where kept.subject = touched.room and kept.id = touched.line limit 1000000) as old
+         where report.subject = old.subject and report.id = old.id and report.uid = old.uid)
+    delete from unshown using touched, lateral (
+        select subject, id from unshown as kept
+         where kept.subject = touched.room and kept.id = touched.line limit 1) as old
+     where unshown.subject = old.subject and unshown.id = old.id
+"""
+WORDS = "update room set words = $2 where room = $1"
 TRIM_SAID, TRIM_UNSEEN = TRIM.format(numbered="number"), TRIM.format(numbered="aside")
 
 
@@ -140,6 +154,10 @@ class Talk:
         """Those that the table has."""
         self.new: dict[tuple[str, str], None] = {}
         """Those that are said in the batch."""
+        self.past: list[tuple[str, str]] = []
+        """Those that were no longer kept when the batch came to speak of them."""
+        self.words: dict[str, Sequence[str]] = {}
+        """That are not to be said, in rooms that are run differently from now on."""
         self.people: dict[tuple[str, str], PersonRow] = {}
         self.topics: set[str] = set()
 
@@ -159,6 +177,7 @@ class Talk:
         if line is not None and line.line != room.pinned and _is_past(line, room):
             room.shown -= line.veil == ""
             self.lines[key] = line = None
+            self.past.append(key)
         return line
 
     def add(self, line: LineRow) -> None:
@@ -221,11 +240,20 @@ async def _save(db: Db, talk: Talk) -> None:
         await db.copy_records_to_table("line", records=map(astuple, new), columns=LineRow.__struct_fields__)
     if talk.people:
         await db.execute(SAVE_PEOPLE, *columns(map(astuple, talk.people.values())))
-    rooms = talk.rooms.values()
+    for room, words in talk.words.items():  # seldom enough for a statement per room
+        await db.execute(WORDS, room, words)
+    await _trim(db, talk)
+
+
+async def _trim(db: Db, talk: Talk) -> None:
+    """With the lines goes what was reported of them, and whom they would concern if they were shown."""
+    rooms, past = talk.rooms.values(), talk.past
     if full := [(room.room, room.pinned, room.said - KEPT) for room in rooms if room.said > KEPT]:
-        await db.execute(TRIM_SAID, *columns(full))
+        past += [tuple(row) for row in await db.fetch(TRIM_SAID, *columns(full))]
     if full := [(room.room, room.pinned, room.unseen - KEPT) for room in rooms if room.unseen > KEPT]:
-        await db.execute(TRIM_UNSEEN, *columns(full))
+        past += [tuple(row) for row in await db.fetch(TRIM_UNSEEN, *columns(full))]
+    if past:
+        await db.execute(FORGET, *columns(past))
 
 
 def _said(talk: Talk, fact: Fact) -> None:
@@ -300,6 +328,7 @@ def _pinned(talk: Talk, fact: Fact) -> None:
 def _configured(talk: Talk, fact: Fact) -> None:
     room, event = talk.room(fact), fact.event
     room.open, room.slow_seconds, room.links = event.open, event.slow_seconds, event.links
+    talk.words[room.room] = event.words
     talk.topics.add(room_topic(event.room))
 
 

@@ -19,7 +19,7 @@ from events.projection import Db
 LINES = 50
 PEOPLE = 200
 
-ROOM = "select open, slow_seconds, links from room where room = $1"
+ROOM = "select open, slow_seconds, links, words from room where room = $1"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -34,7 +34,8 @@ class Shown:
     def to(self, may_moderate: bool, muted: bool) -> Raw:
         key = may_moderate, muted
         if key not in self._encoded:
-            state = msgspec.structs.replace(self._state, may_moderate=may_moderate, muted=muted)
+            words = self._state.words if may_moderate else []
+            state = msgspec.structs.replace(self._state, words=words, may_moderate=may_moderate, muted=muted)
             self._encoded[key] = Raw(_encode(state))
         return self._encoded[key]
 
@@ -103,6 +104,7 @@ async def _state(db: Db, room: str, context: Context, retention: Retention) -> R
         open=settings.open,
         slow_seconds=settings.slow_seconds,
         links=settings.links,
+        words=list(settings.words),
         pinned=await rooms.pinned(db, room),
         lines=lines,
         people=await rooms.named(db, room, [line.uid for line in lines], PEOPLE),

@@ -481,6 +481,8 @@ class RoomState(Struct, frozen=True, kw_only=True):
     open: bool
     slow_seconds: float
     links: Links
+    words: list[str]
+    """That are not to be said; empty for others than its moderators."""
     pinned: LineView | None
     lines: list[LineView]
     """The newest fifty, oldest first. Further back leads `chat.history`."""

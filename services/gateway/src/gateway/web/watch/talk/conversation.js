@@ -171,8 +171,9 @@ export class Conversation {
   #followed({ state, recovered }, isFirst) {
     this.refused = null;
     if (state) {
-      const { open, slow_seconds, links, may_moderate, muted } = state;
-      this.rules = { open, slow_seconds, links, may_moderate };
+      const { open, slow_seconds, links, words, may_moderate, muted } = state;
+      // Whoever did not moderate then was told no words, whatever there are.
+      this.rules = { open, slow_seconds, links, words: may_moderate ? words : null, may_moderate };
       this.muted = muted;
       this.#emit("rules");
     }
@@ -199,6 +200,7 @@ export class Conversation {
       this.rules = { ...this.rules, open, slow_seconds, links };
       this.waitsUntil = Math.min(this.waitsUntil, this.#now() + slow_seconds * 1000);
       this.#emit("rules");
+      if (this.mayModerate) this.#listen();  // the words are in the snapshot alone
     }
     if (!this.lines.happened(type, data, position)) return;
     if (type === "comments.said") {

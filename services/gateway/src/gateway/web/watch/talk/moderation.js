@@ -50,19 +50,20 @@ export function moderation(conversation, { client, page, closed }) {
 }
 
 function rulesForm(conversation, attempt) {
-  const { open, slow_seconds, links } = conversation.rules ?? { open: true, slow_seconds: 0, links: "allow" };
+  const { open, slow_seconds, links, words: known } = conversation.rules ?? { open: true, slow_seconds: 0, links: "allow", words: null };
   const field = (name, input) => h("label", {}, name, input);
-  // Nobody is told the words that there are: they are set all together.
+  // Who was made a moderator a moment ago does not know the words that there are: then they are left alone, or all replaced.
   const words = h("textarea", { name: "words", rows: "3", dir: "auto", "aria-label": "Words, one a line" });
-  const other = h("details", {}, h("summary", {}, "Set words that are not to be said"),
-    h("p", { class: "quiet fine" }, "One a line, in place of all that were set before; an * at its end stands for any ending."), words);
+  words.value = (known ?? []).join("\n");
+  const other = h("details", {}, h("summary", {}, "Words that are not to be said"),
+    h("p", { class: "quiet fine" }, `One a line${known ? "" : ", in place of all that were set before"}; an * at its end stands for any ending.`), words);
   const form = h("form", { on: { submit: (event) => {
     event.preventDefault();
     const given = new FormData(form);
     const wanted = given.get("words").split("\n").map((word) => word.trim()).filter(Boolean);
     attempt("chat.configure", {
       open: given.has("open"), slow_seconds: Number(given.get("slow_seconds")), links: given.get("links"),
-      ...(other.open && { words: wanted }),
+      ...(other.open && JSON.stringify(wanted) !== JSON.stringify(known) && { words: wanted }),
     }, "Changed.");
   } } },
   h("label", { class: "check" }, h("input", { type: "checkbox", name: "open", checked: open }), "Everybody may speak in the chat"),

@@ -245,16 +245,14 @@ async def _save(db: Db, crowd: Crowd) -> None:
 
 
 def _topics(crowd: Crowd, fact: Fact) -> Iterable[str]:
-    """Before the fact is carried out. Where one person may have lost a right nobody else is asked for theirs."""
+    """Before the fact is carried out. Where one person may see more or less now nobody else is asked for their right."""
     match fact.event:
-        case RoleChanged(uid=uid, role="member"):  # who moderated sees what moderators see no more
-            return mine_topic(uid), access_topic(fact.party_id, uid)
-        case Joined(uid=uid) | RoleChanged(uid=uid):
+        case Joined(uid=uid):
             return (mine_topic(uid),)
-        case Left(uid=uid) | Kicked(uid=uid) | Banned(uid=uid):
+        case RoleChanged(uid=uid) | Left(uid=uid) | Kicked(uid=uid) | Banned(uid=uid):
             return mine_topic(uid), access_topic(fact.party_id, uid)
-        case HostChanged():
-            return (access_topic(fact.party_id, crowd.hosts[fact.party_id]),)
+        case HostChanged(uid=uid):
+            return tuple(access_topic(fact.party_id, one) for one in (crowd.hosts[fact.party_id], uid))
         case Configured() as event if event.ends() or _moderators(event) != crowd.moderators[fact.party_id]:
             return (access_topic(fact.party_id),)
     return ()

@@ -101,7 +101,7 @@ def topic(party_id: str) -> str:
 
 
 def access_topic(party_id: str, uid: str = "") -> str:
-    """Touched when the right to see the party, or what its moderators see of it, may have ended: *uid*'s, or, without
+    """Touched when the right to see the party, or what its moderators see of it, may have changed: *uid*'s, or, without
     one, everybody's."""
     return f"party-access:{party_id}:{uid}" if uid else f"party-access:{party_id}"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.e2e.client import Client, Refused
-from tests.integration.gateway.conftest import Connect, Gateways, configured
+from tests.integration.gateway.conftest import Connect, Gateways, configured, guest
 from tests.integration.gateway.peer import NOW, Peer, played
 from tests.wait import eventually
 
@@ -639,13 +639,16 @@ async def test_who_only_follows_may_not_speak(running: Running, peer: Peer, conn
 
 async def test_whom_nobody_hears_does_not_notice(running: Running, peer: Peer, connect: Connect) -> None:
     room = peer.room(may=("follow", "whisper"))
-    ada, ben = await connect(running, "Ada"), await connect(running, "Ben")
-    for client in (ada, ben):
+    token = await guest(running)
+    ada, beside = await connect(running, token=token), await connect(running, token=token)
+    ben = await connect(running, "Ben")
+    for client in (ada, beside, ben):
         await client.ask("follow", channel=channel(room))
 
     await ada.ask("send", channel=channel(room), event="hi")
     await ada.ask("send", channel=channel(room), event="hey", self=True)
     assert (await ada.expect(op="message"))["event"] == "hey"
+    assert [(await beside.expect(op="message"))["event"] for _ in range(2)] == ["hi", "hey"]
 
     peer.rooms[room].may = ("follow", "send")
     cyd = await connect(running, "Cyd")

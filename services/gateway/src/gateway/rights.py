@@ -100,16 +100,17 @@ class Rights:
         metrics.broadcasts.inc()
         message = _encoder.encode(Message(channel=name, event=event, sender=who.uid, data=data))
         if "send" not in right.may:
-            self._whisper(name, number, message, to_self)
+            self._whisper(who, name, message, None if to_self else number)
             return
         headers = None if to_self else {SENDER: self._channels.sender(number)}
         await self._bus.publish(f"cast.{kind.key(channel_id)}", message, headers)
 
-    def _whisper(self, name: str, number: int, message: bytes, to_self: bool) -> None:
-        """Let whom nobody hears believe that they are heard."""
-        member = self._channels.members(name).get(number)
-        if to_self and member is not None:
-            member.write(frames.text(message))
+    def _whisper(self, who: Identity, name: str, message: bytes, without: int | None) -> None:
+        """Let whom nobody hears believe that they are heard: by their own sockets here, but the one that is not to."""
+        frame = frames.text(message)
+        for number, member in self._channels.members(name).items():
+            if member.who.uid == who.uid and member.may and number != without:
+                member.write(frame)
 
     async def _right(self, who: Identity, name: str, number: int, wish: str, after: str | None) -> Right:
         """From the grant of following, else from one asked for and remembered a moment; a no is asked anew."""

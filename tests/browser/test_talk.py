@@ -334,7 +334,7 @@ async def test_moderators_set_the_chats_rules_and_the_others_are_told_in_words(c
     await ana.press("Settings")
     dialog = ana.page.get_by_role("dialog")
     await dialog.get_by_label("Seconds between two lines").fill("60")
-    await dialog.get_by_text("Set words that are not to be said").click()
+    await dialog.get_by_text("Words that are not to be said").click()
     await dialog.get_by_label("Words, one a line").fill("rhubarb\ncabb*")
     await dialog.get_by_role("button", name="Save the chat's rules").click()
     await ben.sees("Slow mode: one line in 60 s.")

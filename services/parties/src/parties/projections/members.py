@@ -245,7 +245,7 @@ async def _save(db: Db, crowd: Crowd) -> None:
 
 
 def _topics(crowd: Crowd, fact: Fact) -> Iterable[str]:
-    """Before the fact is carried out. Where one person may see more or less now nobody else is asked for their right."""
+    """Before the fact is carried out. Where one person may see more or less now nobody else is asked."""
     match fact.event:
         case Joined(uid=uid):
             return (mine_topic(uid),)

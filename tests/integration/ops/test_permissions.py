@@ -155,6 +155,15 @@ async def test_a_service_reads_and_writes_what_it_owns(servers: Embedded) -> Non
         assert refused == []
 
 
+@pytest.mark.parametrize("user", ["comments", "library"])
+async def test_whose_log_holds_peoples_own_tells_its_replicas_whom_it_is_erasing(servers: Embedded, user: str) -> None:
+    async with connected(servers, user) as (bus, refused):
+        heard = await bus.subscribe("forgotten")
+        await bus.publish("forgotten", b"{}")
+        assert (await heard.next_msg(timeout=5)).data == b"{}"
+        assert refused == []
+
+
 async def test_the_room_hears_a_commit_from_the_log_itself(servers: Embedded) -> None:
     async with connected(servers, "gateway") as (gateway, _), connected(servers, "parties") as (service, _):
         heard = await gateway.subscribe("live.parties.party.heard")

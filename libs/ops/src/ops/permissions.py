@@ -51,7 +51,8 @@ def of_service(service: Service) -> Permissions:
             *followed,
             *(_empties(service.uploads_stream) if service.uploads else ()),
             *(f"$JS.API.STREAM.MSG.DELETE.{stream}" for stream in _erasable(service)),
-            *(("erase.*", FORGOTTEN) if service.erases else ()),
+            *(("erase.*",) if service.erases else ()),
+            *((FORGOTTEN,) if service.erases or service.owned else ()),  # whose commands are refused for a while
         ),
         subscribe=(
             f"cmd.{name}.>",

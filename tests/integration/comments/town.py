@@ -58,9 +58,11 @@ class Town:
     """Of the comments."""
     positions: dict[str, str] = field(default_factory=dict)
 
-    async def do(self, fn: str, by: str, /, *, roles: tuple[str, ...] = (), ago: float = 0.0, **args: Any) -> Any:
-        """Carry out a command. Raise `Refused`."""
-        return await self._ask("cmd", fn, by, roles, args, ago)
+    async def do(
+        self, fn: str, by: str, /, *, roles: tuple[str, ...] = (), ago: float = 0.0, id: str = "", **args: Any
+    ) -> Any:
+        """Carry out a command, under an *id* if one is given. Raise `Refused`."""
+        return await self._ask("cmd", fn, by, roles, args, ago, id)
 
     async def see(self, fn: str, by: str, /, *, roles: tuple[str, ...] = (), **args: Any) -> Any:
         """Ask a question, whose answer has all that was done. Raise `Refused`."""
@@ -96,10 +98,10 @@ class Town:
         return Workplace(stores.bus, stores.log, running.aggregates, running.models, stores.vault)
 
     async def _ask(
-        self, kind: str, fn: str, by: str, roles: tuple[str, ...], args: dict[str, Any], ago: float = 0.0
+        self, kind: str, fn: str, by: str, roles: tuple[str, ...], args: dict[str, Any], ago: float = 0.0, id: str = ""
     ) -> Any:
         service = "parties" if fn.startswith("party.") else "comments"
-        headers = {CONTEXT: _context(by, roles, ago)}
+        headers = {CONTEXT: _context(by, roles, ago, id)}
         if kind == "qry" and service in self.positions:
             headers[AFTER] = self.positions[service]
         reply = await self.bus.request(f"{kind}.{service}.{fn}", json.dumps(args).encode(), headers)
@@ -110,9 +112,9 @@ class Town:
         return value
 
 
-def _context(by: str, roles: tuple[str, ...], ago: float) -> str:
-    now = datetime.now(UTC) - timedelta(seconds=ago)
-    context = Context(actor=by, now=now, name=by.title(), roles=roles, command_id=secrets.token_hex(16), patience=5.0)
+def _context(by: str, roles: tuple[str, ...], ago: float, id: str = "") -> str:
+    now, id = datetime.now(UTC) - timedelta(seconds=ago), id or secrets.token_hex(16)
+    context = Context(actor=by, now=now, name=by.title(), roles=roles, command_id=id, patience=5.0)
     return msgspec.json.encode(context).decode()
 
 

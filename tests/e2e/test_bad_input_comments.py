@@ -375,7 +375,7 @@ class TestWhatThereIsNot:
         assert (page["thread"]["begun_at"], page["comments"]) == (None, [])
         assert (await talk.ana.see("comments.author", uid="nobody"))["comments"] == 0
         assert (await talk.ana.see("chat.people", room=talk.room, uids=["nobody"]))["people"] == {}
-        assert (await talk.ana.see("comments.mine", thread_id=NO_THREAD))["unread"] == 0
+        assert (await talk.ana.see("comments.mine", thread_id=NO_THREAD))["said"] == []
 
 
 class TestSomebodyElse:

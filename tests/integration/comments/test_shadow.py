@@ -208,6 +208,32 @@ async def test_her_own_words_are_told_to_her_and_to_moderators(model: ReadModel)
     assert {"spam reply", "moderated"} <= {case.text for case in cases.cases}
 
 
+async def test_she_is_told_of_them_as_of_any_others(model: ReadModel) -> None:
+    found = []
+    for veil in ("", "shadow"):
+        story = Story()
+        story.begin()
+        story.post("Whoa", ANA, id="a1")
+        story.post("mine", EVE, id="e1", media_seconds=61.0, mentions=(BOB,), spoiler=True, language="en", veil=veil)
+        story.post("my answer", EVE, id="e2", to="a1", veil=veil)
+        story.post("to myself", EVE, id="e3", to="e2", veil=veil)
+        story.edit("e2", "my answer, edited", EVE)
+        story.react("e1", "🔥", EVE, veil=veil)
+        story.post("taken back", EVE, id="e4", veil=veil)
+        story.delete("e4", EVE)
+        if not veil:
+            story.react("e1", "👍", BOB)
+            story.pin("e1")
+            story.post("so it is", BOB, id="b1", to="e1")
+        await model.empty()
+        await model.apply(story.commits)
+        found.append(await ask(model, ShowMine(thread_id=T), asking(EVE)))
+
+    assert found[0] == found[1]
+    assert [one.text for one in found[0].said] == ["to myself", "my answer, edited", "mine"]
+    assert (found[0].comments, found[0].said[2].media_seconds) == ([], 61.0)
+
+
 async def test_what_others_watch_is_not_touched_by_it(model: ReadModel) -> None:
     story = told(acting=True)
     for commit in story.commits:

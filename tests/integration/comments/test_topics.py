@@ -12,6 +12,7 @@ from events.contracts.comments import (
     ShowAuthor,
     ShowDiscussed,
     ShowFollowed,
+    ShowMine,
     mine_topic,
     moderation_topic,
     parties_topic,
@@ -160,6 +161,13 @@ async def test_locks_and_titles_concern_who_has_the_thread_in_a_list(model: Read
     since = len(talk.commits)
     talk.lock(thread=P)
     assert await touched(model, talk, since) == {topic(P), parties_topic(), moderation_topic(f"party:{PARTY}")}
+
+
+async def test_what_others_say_is_no_news_of_what_is_ones_own(model: ReadModel, talk: Talk) -> None:
+    since = len(talk.commits)
+    talk.post(by=BOB)
+
+    assert not await touched(model, talk, since) & set(ShowMine(thread_id=T).topics(ANA))
 
 
 async def test_a_mark_concerns_its_reader(model: ReadModel, talk: Talk) -> None:

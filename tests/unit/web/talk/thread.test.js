@@ -48,6 +48,37 @@ test("mine is not told twice once everybody sees it, and not at all below what i
   assert.equal(rows({ pages, own })[0].mine, null);
 });
 
+test("what I said stands where it would if the pages told it, and so does what only I see of it", () => {
+  const all = [comment("1"), comment("2", { replies: 2 }), comment("2a", { parent: "2", depth: 1 }), comment("2b", { parent: "2", depth: 1 }), comment("3"), comment("4")];
+  const [one, two, reply, second_, three, four] = all;
+  const said = [three, second_];
+  const everybodys = { newest: [four, three, two, reply, second_, one], oldest: [one, two, reply, second_, three, four] };
+  const others = { ...two, replies: 1 };
+  const withoutMine = { newest: [four, others, reply, one], oldest: [one, others, reply, four] };
+  for (const order of ["newest", "oldest"]) {
+    const seen = rows({ pages: everybodys[order], said, order });
+    assert.deepEqual(rows({ pages: withoutMine[order], said, order }).map(({ key, mine }) => [key, mine]), seen.map(({ key, mine }) => [key, mine]));
+  }
+});
+
+test("what I said comes no sooner than the page that it would be on", () => {
+  const [a, b, c] = [comment("a"), comment("b"), comment("c")];
+  assert.equal(shown(rows({ pages: [c, b], said: [a], order: "newest", hasMore: true })), "c b");
+  assert.equal(shown(rows({ pages: [c, b], said: [a], order: "newest" })), "c b a");
+  assert.equal(shown(rows({ pages: [c, b], said: [a] })), "c b");
+  const long = comment("long", { replies: 3 });
+  const [first, mine] = [comment("first", { parent: "long", depth: 1 }), comment("mine", { parent: "long", depth: 1 })];
+  assert.equal(shown(rows({ pages: [long, first], said: [mine], order: "newest" })), "long -first -+2");
+  assert.equal(shown(rows({ pages: [long, mine], said: [first], order: "newest" })), "long -first -mine -+2");
+});
+
+test("by emoji and by moment, too, what I said stands where it belongs", () => {
+  const on = (id, people, media_seconds = null) => ({ ...comment(id), media_seconds, reactions: people ? [{ emoji: "x", people }] : [] });
+  const [a, b, mine, c] = [on("a", 3, 9), on("b", 0, 20), on("mine", 0, 15), on("c", 0)];
+  assert.equal(shown(rows({ pages: [a, c, b], said: [mine], order: "top" })), "a c mine b");
+  assert.equal(shown(rows({ pages: [a, b, c], said: [mine], order: "moment" })), "a mine b c");
+});
+
 test("a thread can begin below its top, where a link leads", () => {
   const pages = [comment("above", { parent: "unseen", depth: 20, replies: 2 }), comment("it", { parent: "above", depth: 21 })];
   assert.equal(shown(rows({ pages, base: 20 })), "above -it -+1");

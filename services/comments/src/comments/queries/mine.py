@@ -1,12 +1,15 @@
 """What is one person's own in a thread, and what their comments said before."""
 
 from collections import defaultdict
+from typing import Any
+
+from msgspec.structs import replace
 
 from comments.queries.rights import PAGE_BYTES, fitting, is_muted, moderates, readable
-from comments.queries.views import COLUMNS, reactions_to, view_of
+from comments.queries.views import COLUMNS, view_of
 from events.contracts.comments import (
     SITE,
-    UNREAD,
+    CommentView,
     Edits,
     EditView,
     MyComment,
@@ -27,20 +30,16 @@ REACTIONS = """
      order by position desc, comment_id, emoji limit $3
 """
 
-VEILED = f"""
+WRITTEN_BY = f"""
     select {COLUMNS} from comment
-     where uid = $1 and thread_id = $2 and veil <> '' and gone is null
+     where uid = $1 and thread_id = $2 and veil in ({{veils}}) and gone is null
      order by posted_at desc, comment_id desc limit $3
 """
+VEILED = WRITTEN_BY.format(veils="'held', 'moderated'")
+# Whoever speaks in the shadow does not notice it: those who do not are told of theirs in the same way.
+SAID = WRITTEN_BY.format(veils="'', 'shadow'")
 
-UNREAD_OF = """
-    select mark.upto, unread.comments
-      from (select max(upto) as upto from mark where uid = $1 and about = $2) as mark, lateral (
-        select count(*) as comments from (
-            select from comment
-             where thread_id = $2 and visible and uid <> $1 and posted_at > coalesce(mark.upto, '-infinity')
-             limit $3) as counted) as unread
-"""
+READ_UNTIL = "select upto from mark where uid = $1 and about = $2"
 
 WRITTEN = "select uid, veil, gone from comment where thread_id = $1 and comment_id = $2"
 EDITS = """
@@ -55,25 +54,24 @@ async def mine(db: Db, query: ShowMine, context: Context) -> MyThread:
     reactions: defaultdict[str, list[str]] = defaultdict(list)
     for row in await db.fetch(REACTIONS, uid, id, MOST_REACTIONS):
         reactions[row["comment_id"]].append(row["emoji"])
-    rows = await db.fetch(VEILED, uid, id, MOST_COMMENTS)
-    on = await reactions_to(db, rows)
     veiled = [
-        MyComment(
-            comment=view_of(row, on.get((id, row["comment_id"]), []), mine=True),
-            held=row["veil"] == "held",
-            hidden=row["veil"] == "moderated",
-        )
-        for row in rows
+        MyComment(comment=_alone(row), held=row["veil"] == "held", hidden=row["veil"] == "moderated")
+        for row in await db.fetch(VEILED, uid, id, MOST_COMMENTS)
     ]
-    reading = await db.fetchrow(UNREAD_OF, uid, id, UNREAD)
+    said = [_alone(row) for row in await db.fetch(SAID, uid, id, MOST_COMMENTS)]
     return MyThread(
         reactions=reactions,
-        comments=fitting(veiled, PAGE_BYTES),
-        read_until=reading["upto"],
-        unread=reading["comments"],
+        comments=fitting(veiled, PAGE_BYTES // 2),
+        said=fitting(said, PAGE_BYTES // 2),
+        read_until=await db.fetchval(READ_UNTIL, uid, id),
         may_moderate=await moderates(db, room or SITE, context),
         muted=await is_muted(db, room, context),
     )
+
+
+def _alone(row: Any) -> CommentView:
+    """As its author wrote it: what others did with it, they would not have done with one that they do not see."""
+    return replace(view_of(row, [], mine=True), replies=0, all_replies=0)
 
 
 async def edits(db: Db, query: ShowEdits, context: Context) -> Edits:

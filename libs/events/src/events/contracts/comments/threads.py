@@ -494,12 +494,13 @@ class RepliesPage(Struct, frozen=True, kw_only=True):
 
 
 class MyComment(Struct, frozen=True, kw_only=True):
-    """A comment of mine that others do not see, or not yet."""
+    """A comment of mine that others do not see, or not yet, and I know it."""
 
     comment: CommentView
     held: bool
-    """Whether a moderator has to look at it first; else a moderator has hidden it, and only the author is told so."""
+    """Whether a moderator has to look at it first."""
     hidden: bool
+    """Whether a moderator has hidden it; only the author is told so."""
 
 
 class MyThread(Struct, frozen=True, kw_only=True):
@@ -509,9 +510,11 @@ class MyThread(Struct, frozen=True, kw_only=True):
     """By comment: the emoji that I have put on it; the newest 500."""
     comments: list[MyComment]
     """That others do not see, newest first; 100 at most. Gone ones are left out."""
+    said: list[CommentView]
+    """The others of mine, newest first, 100 at most, without what others did with them: to be put where they belong if
+    the pages of the thread do not tell them there."""
     read_until: datetime | None
-    unread: int
-    """Of others, 100 at most."""
+    """Later comments of others in `comments.thread` are unread; all of them, if it is null."""
     may_moderate: bool
     muted: bool
 
@@ -713,14 +716,14 @@ class ShowReplies(_InThread, frozen=True, kw_only=True):
 
 
 class ShowMine(_InThread, frozen=True, kw_only=True):
-    """What is mine in a thread: reactions, how far I have read, and comments that others do not see."""
+    """What is mine in a thread: reactions, comments, also those that others do not see, and how far I have read."""
 
     function: ClassVar[str] = "comments.mine"
     returns: ClassVar[Any] = MyThread
     audience: ClassVar[Literal["shared", "me"]] = "me"
 
     def topics(self, uid: str) -> tuple[str, ...]:
-        return (topic(self.thread_id), mine_topic(uid))
+        return (mine_topic(uid),)
 
 
 class ShowTimed(_AboutThread, frozen=True, kw_only=True):

@@ -39,7 +39,7 @@ export function talk({ client, room, clock, film, stage, page, open, isOpen }) {
   const panel = comments(thread, { room, choice, picture, seek, page });
   function showComments() {
     panel?.show();
-    write(unread, thread.mine?.unread && !isOpen("comments") ? String(thread.mine.unread) : "");
+    write(unread, thread.unread && !isOpen("comments") ? String(thread.unread) : "");
   }
 
   const over = timed(client, room, { choice, picture, isPlaying: () => !film.video.paused || (room.anchor?.playing ?? false) });

@@ -8,6 +8,8 @@ import { seeing } from "/watch/talk/seeing.js";
 import { rows } from "/watch/talk/tree.js";
 
 const PATIENCE = 8_000;
+/** Of the newest, while nobody looks: how much of it is unread. */
+const GLANCE = { limit: 20, depth: 1, replies: 3 };
 
 /**
  * `changed()` is called whenever there is something else to show; `choice` says which thread (`scope`) and in what `order`.
@@ -21,7 +23,6 @@ export class Thread {
   #said = new Map();
   #stopMine = null;
   #mineOf = null;
-  #mineAbout = null;
   #here = null;
   #seeing;
   #isLooked = false;
@@ -38,7 +39,7 @@ export class Thread {
     this.readUntil = null;
     this.refused = null;
     this.#seeing = seeing({
-      unread: () => this.#isLooked && this.mine?.unread > 0,
+      unread: () => this.#isLooked && this.unread > 0,
       read: () => this.#client.call("comments.read", { thread_id: this.#mineOf }).catch(() => {}),
     });
   }
@@ -77,12 +78,28 @@ export class Thread {
     return this.focus ? [] : this.#pages?.values[0]?.pinned ?? [];
   }
 
+  /** How much others have said that one has not read, of what is known here. */
+  get unread() {
+    if (!this.mine) return 0;
+    const isNew = (at) => this.mine.read_until === null || Date.parse(at) > Date.parse(this.mine.read_until);
+    const others = this.#told.filter(({ uid, posted_at }) => uid && uid !== this.me && isNew(posted_at));
+    // It may be further down than what is known, unless it was I who spoke last.
+    const { latest_at: latest } = this.view ?? {};
+    const isElsewhere = latest && isNew(latest) && !(Date.parse(this.mine.said[0]?.posted_at) >= Date.parse(latest));
+    return new Set(others.map(({ comment_id: id }) => id)).size || Number(Boolean(isElsewhere));
+  }
+
   get isLocked() {
     return this.view?.locked === true;
   }
 
   get mayModerate() {
     return this.mine?.may_moderate ?? false;
+  }
+
+  get #told() {
+    return [...(this.#pages?.values ?? []), ...[...this.#opened.values()].flatMap((replies) => replies.values)]
+      .flatMap((page) => page.comments ?? page.replies);
   }
 
   get rows() {
@@ -98,12 +115,15 @@ export class Thread {
     const own = this.mine?.comments ?? [];
     for (const { comment } of own) this.#said.delete(comment.comment_id);
     const said = [...this.#said.values()].map((comment) => ({ comment, held: false, hidden: false }));
-    return rows({ pages, opened, own: [...own, ...said], base: above[0]?.depth ?? 0 });
+    return rows({
+      pages, opened, own: [...own, ...said], said: first ? this.mine?.said : [], order: this.focus ? null : this.choice.order,
+      hasMore: this.hasMore, base: above[0]?.depth ?? 0,
+    });
   }
 
   // Looking.
 
-  /** Whether somebody looks: only then are there pages. What is unread is told always. */
+  /** Whether somebody looks; if not, there is only as much as tells what is unread. */
   look(isLooked) {
     this.#isLooked = isLooked;
     if (isLooked) this.readUntil = this.mine?.read_until ?? null;
@@ -116,7 +136,7 @@ export class Thread {
     this.#stopPages();
     this.refused = null;
     if (!this.#room.party?.media) return;
-    if (!this.#isLooked) this.#findMine();
+    if (!this.#isLooked) this.#pages = this.#ask("comments.thread", { ...this.about, ...GLANCE });
     else if (!this.focus) this.#pages = this.#ask("comments.thread", { ...this.about, order: this.choice.order });
     else {
       this.#pages = this.#ask("comments.replies", { ...this.focus });
@@ -164,7 +184,7 @@ export class Thread {
       watch: (...watch) => this.#client.watch(...watch), fn, args,
       changed: () => {
         const { thread } = this.#pages?.values[0] ?? {};
-        if (thread) this.#watchMine(thread.thread_id, JSON.stringify(this.about));
+        if (thread) this.#watchMine(thread.thread_id);
         this.#seeing.look();
         this.changed();
       },
@@ -187,21 +207,12 @@ export class Thread {
     }
   }
 
-  /** Nobody looks: all that is told is what is mine. */
-  async #findMine() {
-    const asked = JSON.stringify(this.about);
-    if (asked === this.#mineAbout) return;
-    const id = await this.#findId();
-    if (id && !this.#isLooked) this.#watchMine(id, asked);
-  }
-
   async #findWhetherHere(focus) {
     if ((await this.#findId()) === focus.thread_id) this.#here = focus;
     this.changed();
   }
 
-  #watchMine(thread_id, asked = null) {
-    this.#mineAbout = asked;
+  #watchMine(thread_id) {
     if (this.#mineOf === thread_id) return;
     this.#stopMine?.();
     this.#mineOf = thread_id;

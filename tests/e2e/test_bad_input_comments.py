@@ -266,7 +266,7 @@ UNKNOWN: list[Case] = [
 
 NAMING_NOTHING = {
     "comments.author", "comments.discussed", "comments.export", "comments.threads", "live.list",
-    "live.start", "notifications.mine", "notifications.read",
+    "live.mine", "live.start", "notifications.mine", "notifications.read",
 }  # fmt: skip
 """Functions that name nothing which somebody must have made before."""
 

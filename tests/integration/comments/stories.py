@@ -109,13 +109,17 @@ class Story(Talk):
         event = Reviewed(thread_id=thread, comment_id=id, by=MOD, at=self._later())
         self.say(comment_key(thread, id), event, by=MOD)
 
-    def start(self, live_id: str = "final", by: str = ANA, session: int = 1, title: str = "The final") -> None:
-        event = LiveStarted(live_id=live_id, session=session, title=title, by=by, at=self._later())
+    def start(
+        self, live_id: str = "final", by: str = ANA, session: int = 1, title: str = "The final", **more: Any
+    ) -> None:
+        event = LiveStarted(live_id=live_id, session=session, title=title, by=by, at=self._later(), **more)
         self.say(room_key(f"live:{live_id}"), event, by=by)
 
-    def retitle(self, title: str, live_id: str = "final", session: int = 1, media: str | None = None) -> None:
+    def retitle(
+        self, title: str, live_id: str = "final", session: int = 1, media: str | None = None, **more: Any
+    ) -> None:
         at = self._later()
-        event = LiveChanged(live_id=live_id, session=session, title=title, media=media, by=ANA, at=at)
+        event = LiveChanged(live_id=live_id, session=session, title=title, media=media, by=ANA, at=at, **more)
         self.say(room_key(f"live:{live_id}"), event)
 
     def end(self, live_id: str = "final", session: int = 1) -> None:

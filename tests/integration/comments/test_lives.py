@@ -11,6 +11,7 @@ from events.contracts.comments import (
     ListLives,
     LiveView,
     ShowLive,
+    ShowMyLives,
     audience_topic,
     room_topic,
     standing_topic,
@@ -80,6 +81,26 @@ async def test_the_list_has_those_first_that_are_on_and_most_watched(model: Read
 
     assert await every_page(page) == [["e", "b"], ["d", "a"]]
     assert await every_page(lambda cursor: page(cursor, on=False)) == [["e", "b"], ["d", "a"], ["c"]]
+
+
+async def test_one_that_was_started_in_the_shadow_is_in_its_owners_list_alone(model: ReadModel, story: Story) -> None:
+    story.start("a")
+    story.start("b", veil="shadow")
+    story.start("c")
+    await model.apply(story.commits)
+    story.retitle("Else", "c", veil="shadow")
+    story.start("d", BOB)
+    story.start("e", veil="shadow")
+    story.retitle("Seen", "e")
+    await model.apply(story.commits[3:])
+
+    listed = await ask(model, ListLives(), asking())
+    mine = await ask(model, ShowMyLives(), asking(ANA))
+    assert {live.live_id for live in listed.lives} == {"a", "d", "e"}
+    assert [live.live_id for live in mine.lives] == ["e", "c", "b", "a"]
+    assert [live for live in mine.lives if live.live_id == "a"] == [
+        live for live in listed.lives if live.live_id == "a"
+    ]
 
 
 async def test_who_is_banned_everywhere_reads_no_list(model: ReadModel, story: Story) -> None:

@@ -49,6 +49,7 @@ from events.contracts.comments import (
     ShowLive,
     ShowMine,
     ShowMyLines,
+    ShowMyLives,
     ShowNotifications,
     ShowPeople,
     ShowReplies,
@@ -161,7 +162,15 @@ def asked() -> Iterator[Query]:
         yield ShowPeople(room=room, uids=(ANA, BOB, EVE))
     for thread_id in (T, P, U, V):
         yield ShowMine(thread_id=thread_id)
-    yield from (ShowDiscussed(), ShowFollowed(), ShowLive(live_id="final"), ListLives(), ShowNotifications(), Export())
+    yield from (
+        ShowDiscussed(),
+        ShowFollowed(),
+        ShowLive(live_id="final"),
+        ListLives(),
+        ShowMyLives(),
+        ShowNotifications(),
+        Export(),
+    )
 
 
 async def answers(model: ReadModel, story: Story, *contexts: Context) -> dict[tuple[str, Query | str], bytes]:

@@ -91,6 +91,15 @@ class TestStart:
         room.given(started()).when(replace(start, title="Else"), by=ANA, **muted(ANA, SITE)).then_rejected("muted")
         room.when(start, by=ANA, **muted(ANA, "live:final")).then(started())
 
+    def test_who_speaks_in_the_shadow_everywhere_does_so_in_titles(self) -> None:
+        shadow = muted(ANA, SITE, shadow=True)
+        (begun,) = room.when(start, by=ANA, **shadow).outcome()
+        (changed,) = room.given(started()).when(replace(start, title="Else"), by=ANA, **shadow).outcome()
+
+        assert isinstance(begun, LiveStarted)
+        assert isinstance(changed, LiveChanged)
+        assert (begun.veil, changed.veil) == ("shadow", "shadow")
+
     def test_it_may_take_a_role(self) -> None:
         closed = spec(rule_book(Rules(broadcasters="caster")))
 

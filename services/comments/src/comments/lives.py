@@ -23,6 +23,7 @@ from events.contracts.comments import (
     ModeratorAppointed,
     RoomEvent,
     StartLive,
+    Veil,
 )
 from events.messages import Context, Rejected
 
@@ -52,6 +53,7 @@ def decide(command: LiveCommand, room: Room, context: Context, rules: Rules) -> 
 
 
 def _start(command: StartLive, room: Room, context: Context, rules: Rules) -> list[RoomEvent]:
+    """Who speaks in the shadow does not notice that nobody else finds it in a list."""
     must_be_signed_in(context)
     standing = standing_of(context, SITE, context.actor)
     if standing.is_banned(context.now):
@@ -65,6 +67,7 @@ def _start(command: StartLive, room: Room, context: Context, rules: Rules) -> li
     title = _title(command.title, context, rules)
     if room.on and (title, command.media) == (room.title, room.media):
         return []
+    veil: Veil = "shadow" if standing.is_muted(context.now) else ""
     happened = LiveChanged if room.on else LiveStarted
     return [
         happened(
@@ -72,6 +75,7 @@ def _start(command: StartLive, room: Room, context: Context, rules: Rules) -> li
             session=room.session if room.on else room.session + 1,
             title=title,
             media=command.media,
+            veil=veil,
             by=context.actor,
             at=context.now,
         )

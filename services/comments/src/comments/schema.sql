@@ -197,10 +197,13 @@ create table live (
     started_at timestamptz not null,
     ended_at timestamptz,
     reason text,
+    -- In nobody's list but its owner's.
+    unlisted boolean not null,
     position bigint not null
 );
 create index live_on on live (started_at) where ended_at is null;
 create index live_started on live (started_at);
+create index live_of on live (owner, started_at);
 
 create table live_moderator (
     live_id text collate "C" not null,

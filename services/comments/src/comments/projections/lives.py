@@ -22,17 +22,19 @@ from events.log import Commit
 from events.projection import Db
 
 SAVE_LIVES = """
-    insert into live (live_id, title, media, owner, session, started_at, ended_at, reason, position)
+    insert into live (live_id, title, media, owner, session, started_at, ended_at, reason, unlisted, position)
     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::timestamptz[],
-                         $7::timestamptz[], $8::text[], $9::bigint[])
+                         $7::timestamptz[], $8::text[], $9::bool[], $10::bigint[])
     on conflict (live_id) do update
        set title = excluded.title, media = excluded.media, owner = excluded.owner, session = excluded.session,
            started_at = excluded.started_at, ended_at = excluded.ended_at, reason = excluded.reason,
-           position = excluded.position
+           unlisted = excluded.unlisted, position = excluded.position
 """
 CHANGE_LIVES = """
-    update live set title = changed.title, media = changed.media, position = changed.position
-      from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as changed (live_id, title, media, position)
+    update live
+       set title = changed.title, media = changed.media, unlisted = changed.unlisted, position = changed.position
+      from unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::bigint[])
+           as changed (live_id, title, media, unlisted, position)
      where live.live_id = changed.live_id
 """
 END_LIVES = """
@@ -70,13 +72,14 @@ class LiveRow(Struct):
     started_at: datetime
     ended_at: datetime | None
     reason: str | None
+    unlisted: bool
     position: int
 
 
 async def apply_to_lives(db: Db, commits: Sequence[Commit]) -> set[str]:
     """The last session that the batch speaks of counts, what it is called last, and whether it is over."""
     started: dict[str, LiveRow] = {}
-    changed: dict[str, tuple[str, str, str | None, int]] = {}
+    changed: dict[str, tuple[str, str, str | None, bool, int]] = {}
     ended: dict[str, tuple[str, datetime, str, int]] = {}
     facts = facts_of(commits, (LiveStarted, LiveChanged, LiveEnded))
     for fact in facts:
@@ -84,13 +87,14 @@ async def apply_to_lives(db: Db, commits: Sequence[Commit]) -> set[str]:
         if isinstance(event, LiveStarted):
             ended.pop(event.live_id, None)
             started[event.live_id] = LiveRow(
-                event.live_id, event.title, event.media, event.by, event.session, event.at, None, None, position
-            )
+                event.live_id, event.title, event.media, event.by, event.session, event.at, None, None,
+                bool(event.veil), position,
+            )  # fmt: skip
         elif isinstance(event, LiveChanged):
             if row := started.get(event.live_id):
-                row.title, row.media, row.position = event.title, event.media, position
+                row.title, row.media, row.unlisted, row.position = event.title, event.media, bool(event.veil), position
             else:
-                changed[event.live_id] = event.live_id, event.title, event.media, position
+                changed[event.live_id] = event.live_id, event.title, event.media, bool(event.veil), position
         elif row := started.get(event.live_id):
             row.ended_at, row.reason, row.position = event.at, event.reason, position
         else:

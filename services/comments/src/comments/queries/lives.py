@@ -8,7 +8,7 @@ from msgspec import Meta
 from comments.queries.rights import fitting, readable
 from comments.retention import Retention
 from events import cursor
-from events.contracts.comments import ListLives, LivePart, LivesPage, LiveView, ShowLive
+from events.contracts.comments import ListLives, LivePart, LivesPage, LiveView, ShowLive, ShowMyLives
 from events.cursor import LAST, Instant
 from events.definition import Answering
 from events.messages import Context, Id, Query
@@ -29,10 +29,14 @@ LIVES = """
 """
 ONE = f"{LIVES} where live.live_id = $2"
 ALL = f"""
-    select * from ({LIVES}) as live
+    select * from ({LIVES} where not unlisted) as live
      where ("on" or not $2::bool) and ("on", viewers, started_at, live_id) < ($3, $4, $5, $6)
      order by "on" desc, viewers desc, started_at desc, live_id desc limit $7
 """
+
+
+OF_OWNER = f"{LIVES} where owner = $2 order by started_at desc, live.live_id limit $3"
+MINE = 100
 
 
 class Place(NamedTuple):
@@ -61,7 +65,12 @@ def queries(retention: Retention) -> Mapping[type[Query], Answering]:
         page = fitting([LiveView(**row) for row in rows[: query.limit]])
         return LivesPage(page, cursor.write(_place(page[-1])) if len(rows) > len(page) else None)
 
-    return {ShowLive: live, ListLives: lives}
+    async def mine(db: Db, query: ShowMyLives, context: Context) -> LivesPage:
+        await readable(db, None, context)
+        rows = await db.fetch(OF_OWNER, retention.lines, context.actor, MINE)
+        return LivesPage(fitting([LiveView(**row) for row in rows]), None)
+
+    return {ShowLive: live, ListLives: lives, ShowMyLives: mine}
 
 
 async def part(db: Db, live_id: str) -> LivePart | None:

@@ -377,6 +377,8 @@ class LiveStarted(Event, frozen=True, kw_only=True, tag="comments.live-started")
     by: str
     at: datetime
     media: str | None = None
+    veil: Veil = ""
+    """`shadow` if it is in nobody else's list."""
 
 
 class LiveChanged(Event, frozen=True, kw_only=True, tag="comments.live-changed"):
@@ -390,6 +392,8 @@ class LiveChanged(Event, frozen=True, kw_only=True, tag="comments.live-changed")
     by: str
     at: datetime
     media: str | None = None
+    veil: Veil = ""
+    """`shadow` if it is in nobody else's list."""
 
 
 class LiveEnded(Event, frozen=True, kw_only=True, tag="comments.live-ended"):
@@ -612,6 +616,20 @@ class ListLives(Query, frozen=True, kw_only=True):
         return (standing_topic(uid),)
 
 
+class ShowMyLives(Query, frozen=True, kw_only=True):
+    """The newest live events of mine, a hundred at most, also such as are in nobody else's list: beside `live.list`."""
+
+    function: ClassVar[str] = "live.mine"
+    returns: ClassVar[Any] = LivesPage
+    errors: ClassVar[tuple[str, ...]] = ("banned",)
+
+    def topics(self, uid: str) -> tuple[str, ...]:
+        return (LIVES_TOPIC,)
+
+    def access(self, uid: str) -> tuple[str, ...]:
+        return (standing_topic(uid),)
+
+
 RoomCommand = (
     Say
     | DeleteLine
@@ -639,4 +657,4 @@ ROOM_EVENTS: tuple[type[Event], ...] = (
     LiveStarted, LiveChanged, LiveEnded, ModeratorAppointed, LiveSampled, LineReported, UnseenDeleted, UnseenHidden,
     LineReviewed,
 )  # fmt: skip
-ROOM_QUERIES: tuple[type[Query], ...] = (ShowHistory, ShowMyLines, ShowPeople, ShowLive, ListLives)
+ROOM_QUERIES: tuple[type[Query], ...] = (ShowHistory, ShowMyLines, ShowPeople, ShowLive, ListLives, ShowMyLives)

@@ -311,8 +311,27 @@ async def test_lines_are_answered_taken_back_hidden_and_shown_again(cast: Cast) 
     await cem.tab("Chat")
     await expect(log(cem)).to_contain_text("The gardener")
     await expect(log(cem)).not_to_contain_text("rude words")
+    await ben.page.reload()
+    await ben.seated()
+    await ben.tab("Chat")
+    await expect(of(ben, "rude words")).to_contain_text("A moderator hid this")
     await do(ana, "rude words", "Show again")
     await expect(log(cem)).to_contain_text("rude words")
+    await expect(of(ben, "rude words")).not_to_contain_text("A moderator hid this")
+
+
+async def test_who_said_what_a_rule_holds_back_is_told_that_it_waits(cast: Cast) -> None:
+    ana, ben = await seated(cast, "Ana", "Ben", tab="Chat")
+    await ana.page.evaluate(
+        """() => matinee.client.call("chat.configure", { room: `party:${matinee.room.id}`, links: "hold" })"""
+    )
+    await say(ben, "see example.org/a")
+    await expect(of(ben, "see example.org/a")).to_contain_text("Waits for a moderator")
+    await ben.page.reload()
+    await ben.seated()
+    await ben.tab("Chat")
+    await expect(of(ben, "see example.org/a")).to_contain_text("Waits for a moderator")
+    await expect(log(ana)).not_to_contain_text("see example.org/a")
 
 
 async def test_a_line_at_the_top_is_seen_by_who_comes_later(cast: Cast) -> None:

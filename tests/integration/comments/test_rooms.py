@@ -22,6 +22,7 @@ from comments.retention import Retention
 from events.contracts.comments import (
     LinesPage,
     LineView,
+    MyLines,
     PersonView,
     ShowHistory,
     ShowMyLines,
@@ -79,18 +80,22 @@ async def test_a_cursor_that_nobody_wrote_is_refused(model: ReadModel, story: St
 
 async def test_who_took_a_line_back_or_had_it_hidden_is_not_read(model: ReadModel, story: Story) -> None:
     gone, hidden, held, _ = story.chat("gone"), story.chat("hidden"), story.chat("held", veil="held"), story.chat("ok")
+    story.chat("unnoticed", veil="shadow")
     story.take_back(gone)
     story.hide_line(hidden)
     await model.apply(story.commits)
     others = await seen(model, story)
-    mine: LinesPage = await ask(model, ShowMyLines(room=CHAT), soon(story, in_party(ANA)))
-    theirs: LinesPage = await ask(model, ShowMyLines(room=CHAT), soon(story, in_party(BOB)))
+    mine: MyLines = await ask(model, ShowMyLines(room=CHAT), soon(story, in_party(ANA)))
+    theirs: MyLines = await ask(model, ShowMyLines(room=CHAT), soon(story, in_party(BOB)))
     story.restore_line(hidden)
     story.restore_line(held)
     await model.apply(story.commits[-2:])
 
     assert others == ["ok"]
-    assert ([line.text for line in mine.lines], theirs.lines) == (["hidden", "held"], [])
+    assert [(line.text, line.held, line.hidden) for line in mine.lines] == [
+        ("hidden", False, True), ("held", True, False), ("unnoticed", False, False),
+    ]  # fmt: skip
+    assert theirs.lines == []
     assert await seen(model, story) == ["hidden", "held", "ok"]
 
 

@@ -57,6 +57,16 @@ test("own lines that nobody else sees stand where they were said, and not before
   assert.equal(ids(lines), "a b c d e");
 });
 
+test("own lines that nobody else sees say whether they wait or were hidden, until they are told to all", () => {
+  const lines = known(said("a", 1));
+  lines.said({ ...said("b", 2), uid: "me" });
+  assert.equal(lines.isUntold("b"), true);
+  lines.unseen({ lines: [said("b", 2, { held: true, hidden: false }), said("c", 3, { held: false, hidden: true })] });
+  assert.deepEqual([lines.get("b").held, lines.get("c").hidden], [true, true]);
+  lines.happened("comments.line-restored", { ...said("b", 9), said_at: at(2) });
+  assert.deepEqual([lines.get("b").held, lines.isUntold("b"), ids(lines)], [false, false, "a b c"]);
+});
+
 test("a hidden line is marked, a restored one is back, one that was never told comes to its place", () => {
   const lines = known(said("a", 1), said("c", 3));
   lines.happened("comments.line-hidden", { line: "a" });

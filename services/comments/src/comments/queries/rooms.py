@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from msgspec.structs import asdict
+
 from comments.queries.rights import fitting, readable
 from comments.retention import Retention
 from events.contracts.comments import (
     CONTEXT,
     LinesPage,
     LineView,
+    MyLine,
+    MyLines,
     People,
     PersonView,
     ShowHistory,
@@ -32,7 +36,7 @@ HISTORY = f"""
      order by position desc limit $5
 """
 MY_LINES = f"""
-    select {LINE} from line
+    select {LINE}, veil from line
      where room = $1 and veil <> '' and uid = $2 and at > $3 order by position desc limit $4
 """
 PINNED = f"""
@@ -58,11 +62,11 @@ def queries(retention: Retention) -> Mapping[type[Query], Answering]:
         page = fitting([view_of(row, shown.epoch) for row in rows[: query.limit]])
         return LinesPage(page[::-1], page[-1].position if len(rows) > len(page) else None)
 
-    async def mine(db: Db, query: ShowMyLines, context: Context) -> LinesPage:
+    async def mine(db: Db, query: ShowMyLines, context: Context) -> MyLines:
         await readable(db, query.room, context)
         shown = await showing(db, retention, context.now)
         rows = await db.fetch(MY_LINES, query.room, context.actor, shown.since, MINE)
-        return LinesPage([view_of(row, shown.epoch) for row in rows[::-1]], None)
+        return MyLines([_mine(row, shown.epoch) for row in rows[::-1]])
 
     return {ShowHistory: history, ShowMyLines: mine, ShowPeople: people}
 
@@ -104,6 +108,12 @@ def people_of(rows: Sequence[Any]) -> dict[str, PersonView]:
 def view_of(row: Any, epoch: str) -> LineView:
     fields = {name: row[name] for name in LineView.__struct_fields__}
     return LineView(**{**fields, "position": str(Position(CONTEXT, epoch, row["position"]))})
+
+
+def _mine(row: Any, epoch: str) -> MyLine:
+    """Whoever speaks in the shadow is told of nothing."""
+    said = asdict(view_of(row, epoch))
+    return MyLine(**said, held=row["veil"] == "held", hidden=row["veil"] == "moderated")
 
 
 def _place(cursor: str, epoch: str) -> int:

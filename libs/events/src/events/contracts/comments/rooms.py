@@ -504,6 +504,21 @@ class LinesPage(Struct, frozen=True):
     cursor: str | None
 
 
+class MyLine(LineView, frozen=True, kw_only=True):
+    """A line of mine that others do not see, or not yet; both are false where I am not told why."""
+
+    held: bool
+    """Whether a moderator has to look at it first."""
+    hidden: bool
+    """Whether a moderator has hidden it."""
+
+
+class MyLines(Struct, frozen=True):
+    """Lines of mine, oldest first, for putting among those that everybody sees."""
+
+    lines: list[MyLine]
+
+
 class LiveView(Struct, frozen=True, kw_only=True):
     """A live event."""
 
@@ -563,10 +578,11 @@ class ShowHistory(_OfRoom, frozen=True, kw_only=True):
 
 
 class ShowMyLines(_OfRoom, frozen=True, kw_only=True):
-    """The newest lines of mine in a room that others do not see, oldest first; a hundred at most."""
+    """The newest lines of mine in a room that others do not see, and whether a moderator has to look at them first or
+    has hidden them; a hundred at most."""
 
     function: ClassVar[str] = "chat.mine"
-    returns: ClassVar[Any] = LinesPage
+    returns: ClassVar[Any] = MyLines
     audience: ClassVar[Literal["shared", "me"]] = "me"
 
     def topics(self, uid: str) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ const PAGE = 50;
 const PATIENCE = 8_000;
 const ASKED_AT_ONCE = 100;
 const ASK_AFTER = 50;
+/** What others see is told long before; of what is not, it is asked why. */
+const UNTOLD_AFTER = 1_500;
 /** `state.people` names the authors of all lines in it; whoever else is unknown is asked for. */
 const SYSTEM = "system:comments";
 
@@ -24,6 +26,7 @@ export class Conversation {
   #typists = new Typists();
   #unnamed = new Set();
   #asking = 0;
+  #wondering = 0;
   #isLoading = false;
 
   /** Of a party, in milliseconds of server time. */
@@ -54,6 +57,7 @@ export class Conversation {
 
   close() {
     clearTimeout(this.#asking);
+    clearTimeout(this.#wondering);
     this.#follow?.stop();
   }
 
@@ -104,6 +108,7 @@ export class Conversation {
       this.#heardMuted(null);
       if (this.rules?.slow_seconds && !this.mayModerate) this.waitsUntil = this.#now() + this.rules.slow_seconds * 1000;
       this.lines.said({ ...line, line: value.line, uid: this.me, at: this.#now() });
+      this.#wonder(value.line);
       this.#emit("lines");
       this.#emit("rules");
     } catch (error) {
@@ -181,6 +186,12 @@ export class Conversation {
     this.lines.reset(state);
     this.#emit("lines");
     this.#showUnseen();
+  }
+
+  /** Nothing tells that a rule holds back what one said. */
+  #wonder(line) {
+    clearTimeout(this.#wondering);
+    this.#wondering = setTimeout(() => this.lines.isUntold(line) && this.#showUnseen(), UNTOLD_AFTER);
   }
 
   /** What one said and others do not see is told to oneself alone. */

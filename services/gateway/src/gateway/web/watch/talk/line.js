@@ -29,7 +29,7 @@ export function lineRow(conversation, { answer, act, note }) {
     set(element, "data", { line: line.line, hidden: String(line.hidden) });
     who.style.setProperty("--hue", hue(line.uid));
     fill(text, line.text);
-    write(state, line.hidden ? (isMe ? "A moderator hid this: nobody else sees it." : "Hidden from the others.") : "");
+    write(state, whyUnseen(line, isMe));
     write(time, when(line.at));
     time.dateTime = new Date(line.at).toISOString();
   }
@@ -45,6 +45,11 @@ export function lineRow(conversation, { answer, act, note }) {
     quoted.replaceChildren("↩ ", ...(isShown ? [named(whom), " ", h("span", { dir: "auto" }, beginning(asked.text, 60))] : ["a line further back"]));
   }
   return { element, show };
+}
+
+function whyUnseen({ held, hidden }, isMe) {
+  if (hidden) return isMe ? "A moderator hid this: nobody else sees it." : "Hidden from the others.";
+  return held ? "Waits for a moderator: nobody else sees it yet." : "";
 }
 
 /** What one may do about a line: `[words, act, is it grave]`. */

@@ -4,12 +4,12 @@
 const MOST = 1_000;
 
 const milliseconds = (at) => (typeof at === "number" ? at : Date.parse(at));
-const lineOf = ({ line, uid, text, answers = null, media_seconds = null, at, position = null }) =>
-  ({ line, uid, text, answers, media_seconds, at: milliseconds(at), position, hidden: false });
+const lineOf = ({ line, uid, text, answers = null, media_seconds = null, at, position = null, held = false, hidden = false }) =>
+  ({ line, uid, text, answers, media_seconds, at: milliseconds(at), position, held, hidden });
 
 /**
- * Lines are `{ line, uid, text, answers, media_seconds, at, hidden }`, `at` in milliseconds. One's own that others do
- * not see are among them, where they were said.
+ * Lines are `{ line, uid, text, answers, media_seconds, at, held, hidden }`, `at` in milliseconds. One's own that others
+ * do not see are among them, where they were said: `held` if a moderator has to look at it first.
  */
 export class Lines {
   #lines = [];
@@ -56,9 +56,17 @@ export class Lines {
     return before.length;
   }
 
-  /** Own ones that others do not see. */
+  /** Own ones that others do not see, and why, as far as one is told. */
   unseen({ lines }) {
-    for (const line of lines) this.said(line);
+    for (const line of lines) {
+      this.#own.delete(line.line);
+      this.said(line);
+    }
+  }
+
+  /** Whether nobody has told of an own one yet that others see it. */
+  isUntold(id) {
+    return this.#own.has(id);
   }
 
   /** An own one, as soon as it was taken: everybody else's event may follow, or may not. */

@@ -44,6 +44,10 @@ class Reading:
         for commit in commits:
             for event in commit.events:
                 self._read(event, commit.sequence)
+        self._emoji: defaultdict[Named, Counter[str]] = defaultdict(Counter)
+        for (_, thread_id, comment_id, emoji), counts in self.reactions.items():
+            if counts:
+                self._emoji[thread_id, comment_id][emoji] += 1
 
     def _read(self, event: Any, position: int) -> None:
         named = getattr(event, "thread_id", ""), getattr(event, "comment_id", "")
@@ -83,7 +87,7 @@ class Reading:
         return sum(self.shown(one) + self.all_replies(one) for one in self.below(named))
 
     def emoji(self, named: Named) -> Counter[str]:
-        return Counter(key[3] for key, counts in self.reactions.items() if counts and key[1:3] == named)
+        return self._emoji.get(named, Counter())
 
     def visible(self, thread_id: str) -> list[Told]:
         return [told for (t, _), told in self.comments.items() if t == thread_id and told.visible]

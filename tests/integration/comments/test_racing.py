@@ -166,6 +166,7 @@ async def projected(running: Replica) -> list[Commit]:
     return found
 
 
+@pytest.mark.timeout(60 + 10 * HISTORIES)
 async def test_what_many_do_at_once_reads_as_the_log_does(at: Town, db: Db) -> None:
     party_id = await at.open(*PEOPLE, *MODERATORS)
     running, refused, before = at.replicas[0], set[str](), lost_races()

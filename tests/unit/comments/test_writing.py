@@ -1,4 +1,3 @@
-import time
 import unicodedata
 
 import emoji
@@ -290,11 +289,9 @@ class TestLinks:
 
     @pytest.mark.parametrize("text", ["a.", "a@", "www.", "mailto:", "(", "http://a", "/", "-", "a.com", "é.",
                                       "@", "@a", ".", "…", "a.a", "a.b ", "x@x.", "@.c", "//", "ﷺ."])  # fmt: skip
-    def test_are_looked_for_fast_whatever_the_text(self, text: str) -> None:
-        before = time.process_time()
-        has_link((text * LONGEST_TEXT)[:LONGEST_TEXT])
-
-        assert time.process_time() - before < 0.5
+    def test_are_looked_for_whatever_the_text(self, text: str) -> None:
+        whole = (text * LONGEST_TEXT)[: LONGEST_TEXT - 20]
+        assert has_link(f"{whole} see example.com")
 
     @pytest.mark.parametrize("before", range(0, LONGEST_TEXT - 20, 61))
     def test_are_found_wherever_in_a_long_word_they_stand(self, before: int) -> None:

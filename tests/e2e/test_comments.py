@@ -7,6 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -378,7 +379,12 @@ class TestAModeratorOfEverything:
             ("chat.say", {"room": talk.room, "text": "x"}),
         ):
             assert await talk.ben.refused(fn, **args) == "muted", fn
-        assert (await talk.ben.see("comments.mine", thread_id=talk.open["thread_id"]))["muted"]
+        mine = await talk.ben.see("comments.mine", thread_id=talk.open["thread_id"])
+        assert mine["muted"]
+        with pytest.raises(Refused) as refused:
+            await talk.ben.do("chat.say", room=talk.live, text="x")
+        until = refused.value.error["details"]["until"]
+        assert datetime.fromisoformat(until) == datetime.fromisoformat(mine["muted_until"])
         assert await lines(talk.ben, talk.room) == ["Here we go"]
         await talk.ben.do("comments.report", **talk.open, why="spam")
         await meg.do("moderation.unmute", where="site", uid=talk.ben.user)

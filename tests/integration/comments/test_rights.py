@@ -1,5 +1,6 @@
 """Who may read and follow a room, who moderates it, and what of a mute its owner is told."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -21,8 +22,8 @@ from tests.integration.comments.stories import (
 )
 from tests.integration.readmodels import ReadModel
 
-from comments.queries.rights import is_muted, moderates, moderating, readable
-from events.contracts.comments import RoomState, ShowHistory
+from comments.queries.rights import moderates, moderating, readable, standing_in
+from events.contracts.comments import MyThread, RoomState, ShowHistory, ShowMine
 from events.contracts.party import LISTED, Rights
 from events.definition import Granted
 from events.messages import Context, Rejected
@@ -62,6 +63,30 @@ async def test_who_is_banned_reads_nothing_there(model: ReadModel, story: Story)
     assert await refusal(model, "live:other", asking(ANA)) == "no-such-live"
 
 
+async def test_who_is_muted_or_banned_is_told_until_when(model: ReadModel, story: Story) -> None:
+    story.mute(ANA, seconds=60)
+    a_minute = story.now + timedelta(seconds=60)
+    story.mute(ANA, CHAT, seconds=30)
+    story.mute(BOB, seconds=60)
+    story.mute(BOB, CHAT)
+    story.mute(CYD, CHAT, shadow=True)
+    story.ban(DAN, CHAT, seconds=60)
+    banned_until = story.now + timedelta(seconds=60)
+    await model.apply(story.commits)
+
+    async def told(uid: str) -> tuple[bool, datetime | None]:
+        standing = await standing_in(model.reader, CHAT, soon(story, in_party(uid)))
+        return standing.muted, standing.muted_until
+
+    assert [await told(uid) for uid in (ANA, BOB, CYD)] == [(True, a_minute), (True, None), (False, None)]
+    with pytest.raises(Rejected, match="banned") as refused:
+        await readable(model.reader, CHAT, soon(story, in_party(DAN)))
+    assert refused.value.details == {"until": banned_until.isoformat()}
+    mine: MyThread = await ask(model, ShowMine(thread_id=f"{'a' * 26}@{PARTY}"), soon(story, in_party(ANA)))
+    (grant,) = await granted(model, CHAT, soon(story, in_party(ANA)))
+    assert (mine.muted_until, state(grant).muted_until) == (a_minute, a_minute)
+
+
 async def test_nobody_is_kept_out_by_a_room_that_they_moderate(model: ReadModel, story: Story) -> None:
     story.start()
     story.appoint(BOB)
@@ -76,7 +101,7 @@ async def test_nobody_is_kept_out_by_a_room_that_they_moderate(model: ReadModel,
         (LIVE, asking(ANA)), (LIVE, asking(BOB)), (CHAT, in_party(CYD, ["people"])), (LIVE, asking(DAN, "moderator")),
     ):  # fmt: skip
         assert await refusal(model, room, context) == ""
-        assert not await is_muted(model.reader, room, context)
+        assert not (await standing_in(model.reader, room, context)).muted
     assert await refusal(model, CHAT, in_party(CYD)) == "banned"
 
 
@@ -155,11 +180,15 @@ async def test_a_live_event_is_followed_by_anybody_and_spoken_in_while_it_is_on(
     assert (live.title, live.owner, live.session, live.on, live.viewers) == ("The final", ANA, 1, True, 0)
 
 
-async def test_if_nobody_may_the_refusal_is_everybodys(model: ReadModel, story: Story) -> None:
+async def test_if_nobody_may_everybody_is_refused_with_when_it_is_over(model: ReadModel, story: Story) -> None:
     story.ban(BOB, CHAT)
+    story.ban(CYD, CHAT, seconds=60)
+    until = story.now + timedelta(seconds=60)
     await model.apply(story.commits)
 
-    with pytest.raises(Rejected, match="banned"):
-        await granted(model, CHAT, in_party(BOB), in_party(BOB))
+    refused = await granted(model, CHAT, soon(story, in_party(BOB)), soon(story, in_party(CYD)))
+    assert [(one.code, one.details) for one in refused] == [
+        ("banned", {"until": None}), ("banned", {"until": until.isoformat()}),
+    ]  # fmt: skip
     with pytest.raises(Rejected, match="banned"):
         await ask(model, ShowHistory(room=f"party:{PARTY}"), in_party(BOB))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.comments.examples import ANA, BANNED, BOB, CYD, HOSTING, MUTED, ROOM, SHADOWED, in_party, later, seeing
 
 from comments.guards import (
@@ -13,8 +14,10 @@ from comments.guards import (
     moderates,
     must_be_open,
     must_moderate,
+    must_not_be_banned,
     readers,
     sees,
+    veil_of,
 )
 from comments.rooms import Room
 from events.contracts.comments import SITE, room_key, standing_key
@@ -48,6 +51,13 @@ class TestStanding:
         assert Standing(muted=True, muted_until=until).is_muted(later(59))
         assert not Standing(muted=True, muted_until=until).is_muted(later(60))
         assert not Standing(banned=True, banned_until=until).is_banned(later(60))
+
+
+def until(*standings: Standing) -> str | None:
+    with pytest.raises(Rejected, match="muted") as refused:
+        veil_of(standings, NOW)
+    told: str | None = refused.value.details["until"]
+    return told
 
 
 class TestModerators:
@@ -112,6 +122,18 @@ class TestWriting:
         with pytest.raises(Rejected, match="muted"):
             may_write(at_live(CYD, cyd=MUTED), LIVE)
         assert may_write(at_live(BOB, bob=MUTED), LIVE) == ""
+
+    def test_is_refused_with_when_it_is_over(self) -> None:
+        for_a_minute = Standing(muted=True, muted_until=later(60).timestamp())
+        unnoticed = replace(for_a_minute, muted_until=None, shadow=True)
+
+        assert until(for_a_minute) == later(60).isoformat()
+        assert until(for_a_minute, Standing(muted=True, muted_until=later(90).timestamp())) == later(90).isoformat()
+        assert until(for_a_minute, MUTED) is None
+        assert until(for_a_minute, unnoticed) == later(60).isoformat()
+        with pytest.raises(Rejected, match="banned") as refused:
+            must_not_be_banned((Standing(banned=True, banned_until=later(5).timestamp()),), NOW)
+        assert refused.value.details == {"until": later(5).isoformat()}
 
     def test_in_the_shadow_is_for_oneself(self) -> None:
         shadowed = at_live(CYD, cyd=SHADOWED)

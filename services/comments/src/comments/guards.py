@@ -1,6 +1,7 @@
 """Who may what in a thread or a room: the refusals that many rules share, in the order in which they are told."""
 
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Protocol
 
 from msgspec import Struct
@@ -101,8 +102,7 @@ def may_read(context: Context, room: str | None, state: Room | None = None) -> N
     must_be_signed_in(context)
     if room is not None:
         _must_exist(context, room, state)
-    if any(standing.is_banned(context.now) for standing in _standings(context, room, state)):
-        raise Rejected("banned")
+    must_not_be_banned(_standings(context, room, state), context.now)
 
 
 def may_write(context: Context, room: str | None, state: Room | None = None) -> Veil:
@@ -110,10 +110,33 @@ def may_write(context: Context, room: str | None, state: Room | None = None) -> 
     may_read(context, room, state)
     if room is not None and party_in(room) and rights_in(context).role is None:
         raise Rejected("not-a-member")
-    muted = [standing for standing in _standings(context, room, state) if standing.is_muted(context.now)]
-    if not all(standing.shadow for standing in muted):
-        raise Rejected("muted")
+    return veil_of(_standings(context, room, state), context.now)
+
+
+def must_not_be_banned(standings: Sequence[Standing], now: datetime) -> None:
+    ends = [standing.banned_until for standing in standings if standing.is_banned(now)]
+    if ends:
+        raise Rejected("banned", until=latest(map(_moment, ends)))
+
+
+def veil_of(standings: Sequence[Standing], now: datetime) -> Veil:
+    """Raise `Rejected`; whoever is muted in the shadow as well is not told when that ends."""
+    muted = [standing for standing in standings if standing.is_muted(now)]
+    ends = [standing.muted_until for standing in muted if not standing.shadow]
+    if ends:
+        raise Rejected("muted", until=latest(map(_moment, ends)))
     return "shadow" if muted else ""
+
+
+def latest(ends: Iterable[datetime | None]) -> str | None:
+    """When all of it is over, as a refusal tells it; None if something never is."""
+    known = list(ends)
+    moments = [end for end in known if end is not None]
+    return max(moments).astimezone(UTC).isoformat() if len(moments) == len(known) else None
+
+
+def _moment(end: float | None) -> datetime | None:
+    return None if end is None else datetime.fromtimestamp(end, UTC)
 
 
 def is_in_shadow(context: Context, room: str | None, state: Room | None = None) -> bool:

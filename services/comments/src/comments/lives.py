@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import assert_never
 
-from comments.guards import held_by, is_site_moderator, must_be_signed_in, standing_of
+from comments.guards import held_by, is_site_moderator, must_be_signed_in, must_not_be_banned, standing_of, veil_of
 from comments.rooms import Room
 from comments.rules import Rules
 from comments.writing import label
@@ -23,7 +23,6 @@ from events.contracts.comments import (
     ModeratorAppointed,
     RoomEvent,
     StartLive,
-    Veil,
 )
 from events.messages import Context, Rejected
 
@@ -56,10 +55,8 @@ def _start(command: StartLive, room: Room, context: Context, rules: Rules) -> li
     """Who speaks in the shadow does not notice that nobody else finds it in a list."""
     must_be_signed_in(context)
     standing = standing_of(context, SITE, context.actor)
-    if standing.is_banned(context.now):
-        raise Rejected("banned")
-    if standing.is_muted(context.now) and not standing.shadow:
-        raise Rejected("muted")
+    must_not_be_banned((standing,), context.now)
+    veil = veil_of((standing,), context.now)
     if room.owner and room.owner != context.actor:
         raise Rejected("not-yours")
     if rules.broadcasters and not is_site_moderator(context) and rules.broadcasters not in context.roles:
@@ -67,7 +64,6 @@ def _start(command: StartLive, room: Room, context: Context, rules: Rules) -> li
     title = _title(command.title, context, rules)
     if room.on and (title, command.media) == (room.title, room.media):
         return []
-    veil: Veil = "shadow" if standing.is_muted(context.now) else ""
     happened = LiveChanged if room.on else LiveStarted
     return [
         happened(

@@ -1,6 +1,7 @@
 """Who may follow a room, and what following begins with: read once for all who come in at the same moment."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -13,7 +14,7 @@ from comments.retention import Retention
 from events.contracts.comments import CHAT, LIVE, LivePart, RoomSettings, RoomState
 from events.contracts.party import LISTED, Rights
 from events.definition import Granted, Granting
-from events.messages import Context, Rejected
+from events.messages import Context
 from events.projection import Db
 
 LINES = 50
@@ -29,13 +30,18 @@ class Shown:
 
     def __init__(self, state: RoomState) -> None:
         self._state = state
-        self._encoded: dict[tuple[bool, bool], Raw] = {}
+        self._encoded: dict[tuple[bool, bool, datetime | None], Raw] = {}
 
-    def to(self, may_moderate: bool, muted: bool) -> Raw:
-        key = may_moderate, muted
+    def to(self, may_moderate: bool, standing: Standing) -> Raw:
+        key = may_moderate, standing.muted, standing.muted_until
         if key not in self._encoded:
-            words = self._state.words if may_moderate else []
-            state = msgspec.structs.replace(self._state, words=words, may_moderate=may_moderate, muted=muted)
+            state = msgspec.structs.replace(
+                self._state,
+                words=self._state.words if may_moderate else [],
+                may_moderate=may_moderate,
+                muted=standing.muted,
+                muted_until=standing.muted_until,
+            )
             self._encoded[key] = Raw(_encode(state))
         return self._encoded[key]
 
@@ -58,8 +64,9 @@ async def _granted(
     """Everybody who may read it may follow it and be counted; `send` is for those who might speak, too."""
     live = await ruling(db, room, [context.actor for context in contexts])
     standings = await binding(db, room, contexts, live)
-    if all(standings[context.actor].banned for context in contexts):
-        raise Rejected("banned")
+    refused = [ban for context in contexts if (ban := standings[context.actor].ban())]
+    if len(refused) == len(contexts):
+        return refused
     state = await _state(db, room, contexts[0], retention)
     shown = Shown(state)
     return [_grant(room, context, standings[context.actor], live, state, shown) for context in contexts]
@@ -68,14 +75,15 @@ async def _granted(
 def _grant(
     room: str, context: Context, standing: Standing, live: Ruling | None, state: RoomState, shown: Shown
 ) -> Granted | Exception:
-    if standing.banned:
-        return Rejected("banned")
+    refused = standing.ban()
+    if refused:
+        return refused
     moderates = may_moderate(room, context, live)
     speaks = (state.open or moderates) and not standing.muted and _takes_part(context, state.live)
     heard: Literal["send", "whisper"] = "whisper" if standing.shadow else "send"
     return Granted(
         may=("follow", "track", heard) if speaks else ("follow", "track"),
-        state=shown.to(moderates, standing.muted),
+        state=shown.to(moderates, standing),
         presence="list" if state.live is None and _is_small(context) else "count",
     )
 
@@ -111,6 +119,7 @@ async def _state(db: Db, room: str, context: Context, retention: Retention) -> R
         live=await lives.part(db, id) if kind == LIVE.kind else None,
         may_moderate=False,
         muted=False,
+        muted_until=None,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from comments.queries.rights import PAGE_BYTES, fitting, is_muted, moderates, readable
+from comments.queries.rights import PAGE_BYTES, fitting, moderates, readable, standing_in
 from comments.queries.views import COLUMNS, view_of
 from events.contracts.comments import (
     SITE,
@@ -59,13 +59,15 @@ async def mine(db: Db, query: ShowMine, context: Context) -> MyThread:
         for row in await db.fetch(VEILED, uid, id, MOST_COMMENTS)
     ]
     said = [_alone(row) for row in await db.fetch(SAID, uid, id, MOST_COMMENTS)]
+    standing = await standing_in(db, room, context)
     return MyThread(
         reactions=reactions,
         comments=fitting(veiled, PAGE_BYTES // 2),
         said=fitting(said, PAGE_BYTES // 2),
         read_until=await db.fetchval(READ_UNTIL, uid, id),
         may_moderate=await moderates(db, room or SITE, context),
-        muted=await is_muted(db, room, context),
+        muted=standing.muted,
+        muted_until=standing.muted_until,
     )
 
 

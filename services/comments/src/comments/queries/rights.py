@@ -1,11 +1,12 @@
 """Who may read a room or the threads for everybody, who moderates there, and how much fits into one answer."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from comments.guards import RIGHTS, is_site_moderator
+from comments.guards import RIGHTS, is_site_moderator, latest
 from events.contracts.comments import SITE, party_in
 from events.contracts.party import Rights
 from events.messages import Context, Rejected
@@ -17,8 +18,8 @@ PAGE_BYTES = 600_000
 """Of one page: an answer over the bus takes 1 MB at most, and texts of other people's may be long."""
 
 STANDINGS = """
-    select place, uid, muted and coalesce(muted_until > $3, true) as muted, shadow,
-           banned and coalesce(banned_until > $3, true) as banned
+    select place, uid, muted and coalesce(muted_until > $3, true) as muted, muted_until, shadow,
+           banned and coalesce(banned_until > $3, true) as banned, banned_until
       from standing where place = any($1::text[]) and uid = any($2::text[])
 """
 LIVE_ROLES = """
@@ -34,16 +35,33 @@ class Standing(NamedTuple):
 
     muted: bool = False
     """As the person is told it: whoever is muted in the shadow is not."""
+    muted_until: datetime | None = None
+    """None for good."""
     shadow: bool = False
     banned: bool = False
+    banned_until: datetime | None = None
 
     def beside(self, row: Any) -> "Standing":
         """With what another place says besides."""
-        return Standing(
-            muted=self.muted or (row["muted"] and not row["shadow"]),
-            shadow=self.shadow or (row["muted"] and row["shadow"]),
-            banned=self.banned or row["banned"],
-        )
+        both = self
+        if row["muted"] and row["shadow"]:
+            both = both._replace(shadow=True)
+        elif row["muted"]:
+            until = _later(self.muted_until, row["muted_until"]) if self.muted else row["muted_until"]
+            both = both._replace(muted=True, muted_until=until)
+        if row["banned"]:
+            until = _later(self.banned_until, row["banned_until"]) if self.banned else row["banned_until"]
+            both = both._replace(banned=True, banned_until=until)
+        return both
+
+    def ban(self) -> Rejected | None:
+        """The refusal of whoever is banned."""
+        return Rejected("banned", until=latest([self.banned_until])) if self.banned else None
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    """None is for good."""
+    return None if one is None or other is None else max(one, other)
 
 
 class Ruling(NamedTuple):
@@ -58,9 +76,9 @@ async def readable(db: Db, room: str | None, context: Context) -> None:
 
     Whom a party refuses never gets as far as here.
     """
-    live = await ruling(db, room or SITE, [context.actor])
-    if (await binding(db, room, [context], live))[context.actor].banned:
-        raise Rejected("banned")
+    refused = (await standing_in(db, room, context)).ban()
+    if refused:
+        raise refused
 
 
 async def moderates(db: Db, where: str, context: Context) -> bool:
@@ -75,10 +93,10 @@ async def moderating(db: Db, where: str, context: Context) -> None:
         raise Rejected("not-a-moderator")
 
 
-async def is_muted(db: Db, room: str | None, context: Context) -> bool:
-    """As the asker is told it."""
+async def standing_in(db: Db, room: str | None, context: Context) -> Standing:
+    """What binds the asker there."""
     live = await ruling(db, room or SITE, [context.actor])
-    return (await binding(db, room, [context], live))[context.actor].muted
+    return (await binding(db, room, [context], live))[context.actor]
 
 
 def may_moderate(where: str, context: Context, live: Ruling | None) -> bool:

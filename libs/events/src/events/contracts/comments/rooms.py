@@ -495,6 +495,8 @@ class RoomState(Struct, frozen=True, kw_only=True):
     live: LivePart | None
     may_moderate: bool
     muted: bool
+    muted_until: datetime | None
+    """Null for good, as far as `muted` is true."""
 
 
 class LinesPage(Struct, frozen=True):

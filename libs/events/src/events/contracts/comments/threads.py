@@ -517,6 +517,8 @@ class MyThread(Struct, frozen=True, kw_only=True):
     """Later comments of others in `comments.thread` are unread; all of them, if it is null."""
     may_moderate: bool
     muted: bool
+    muted_until: datetime | None
+    """Null for good, as far as `muted` is true."""
 
 
 class TimedComment(Struct, frozen=True, kw_only=True):

@@ -154,7 +154,7 @@ export function comments(thread, { room, choice, picture, seek, page }) {
     set(lock, "aria-label", thread.isLocked ? "Let everybody write again" : "Let nobody but moderators write");
     set(lock, "aria-pressed", String(thread.isLocked));
     write(about, isAlone ? "" : tell(view));
-    write(trouble, refused ? whyNot(refused) : thread.mine?.muted ? words({ code: "muted" }) : "");
+    write(trouble, refused ? whyNot(refused) : thread.mine?.muted ? words({ code: "muted", details: { until: thread.mine.muted_until } }) : "");
     const found = thread.rows;
     rows(found);
     pins(thread.pinned);

@@ -176,10 +176,11 @@ export class Conversation {
   #followed({ state, recovered }, isFirst) {
     this.refused = null;
     if (state) {
-      const { open, slow_seconds, links, words, may_moderate, muted } = state;
+      const { open, slow_seconds, links, words, may_moderate, muted, muted_until } = state;
       // Whoever did not moderate then was told no words, whatever there are.
       this.rules = { open, slow_seconds, links, words: may_moderate ? words : null, may_moderate };
       this.muted = muted;
+      this.mutedUntil = muted_until;
       this.#emit("rules");
     }
     if (!state || (recovered && !isFirst)) return;

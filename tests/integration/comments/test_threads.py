@@ -5,16 +5,22 @@ import pytest
 from tests.integration.comments.threads import ANA, BOB, CYD, FILM, MOD, PARTY, P, T, Talk, asking, in_party
 from tests.integration.readmodels import ReadModel
 
+from comments.queries.statistics import statistics
 from comments.queries.threads import replies, thread
+from comments.queries.timed import density, timed
 from events.contracts.comments import (
     CommentView,
     PersonBanned,
     Reactions,
     RepliesPage,
+    ShowDensity,
     ShowReplies,
+    ShowStatistics,
     ShowThread,
+    ShowTimed,
     ThreadPage,
     standing_key,
+    thread_of,
 )
 from events.messages import Rejected
 
@@ -262,3 +268,18 @@ async def test_a_party_has_a_thread_of_its_own(model: ReadModel, talk: Talk) -> 
     found = await thread(model.reader, ShowThread(media=FILM, party_id=PARTY), in_party())
 
     assert (ids(found.comments), found.thread.party_id) == ([one], PARTY)
+
+
+async def test_an_id_and_numbers_that_name_two_episodes_are_refused(model: ReadModel, talk: Talk) -> None:
+    await model.apply(talk.commits)
+    two: dict[str, Any] = {"media": "tt0108778:1:2", "season": 1, "episode": 3}
+
+    refusing: tuple[tuple[Any, Any], ...] = (
+        (ShowThread(**two), thread), (ShowTimed(**two, start=0, end=60), timed), (ShowDensity(**two), density),
+        (ShowStatistics(**two), statistics),
+    )  # fmt: skip
+    for asked, answer in refusing:
+        with pytest.raises(Rejected, match="no-such-episode"):
+            await answer(model.reader, asked, asking())
+    same = await thread(model.reader, ShowThread(media="  tt0108778:1:2 ", season=1, episode=2), asking())
+    assert same.thread.thread_id == thread_of("tt0108778", 1, 2)

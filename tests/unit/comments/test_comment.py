@@ -87,6 +87,11 @@ def ours(command: Any) -> CommentCommand:
 
 
 class TestPost:
+    def test_is_about_one_episode(self) -> None:
+        both = Post(media="tt0903747:1:2", season=1, episode=3, text="x")
+
+        talk.when(both, by=ANA, name="Ana").then_rejected("no-such-episode", field="episode", named="1-2")
+
     def test_says_something_for_everybody(self) -> None:
         talk.when(post, by=ANA, name="Ana").then(posted())
 

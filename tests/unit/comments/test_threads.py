@@ -74,7 +74,9 @@ class TestBegin:
         [
             ({"media": "tt0903747", "season": 1, "episode": 2}, "tt0903747", 1, 2),
             ({"media": "TT0903747:1:2"}, "tt0903747", 1, 2),
-            ({"media": "tt0903747:1:2", "season": 3, "episode": 4}, "tt0903747", 1, 2),
+            ({"media": "tt0903747:1:2", "season": 1, "episode": 2}, "tt0903747", 1, 2),
+            ({"media": "  tt0903747 "}, "tt0903747", None, None),
+            ({"media": " film 7 "}, "film 7", None, None),
             ({"media": "tt0903747", "episode": 2}, "tt0903747", 1, 2),
             ({"media": "kitsu:7442:5"}, "kitsu:7442", 1, 5),
             ({"media": "tt0903747", "season": 2}, "tt0903747", 2, None),
@@ -90,6 +92,11 @@ class TestBegin:
                 thread_id=thread_of(media, season, episode), media=media, season=season, episode=episode, by=ANA, at=NOW
             )
         )
+
+    @pytest.mark.parametrize("other", [{"season": 1, "episode": 3}, {"season": 2}, {"episode": 3}])
+    def test_is_not_about_one_episode_by_its_id_and_another_by_its_numbers(self, other: dict[str, int]) -> None:
+        refused = thread.when(BeginThread(media="tt0903747:1:2", **other), by=ANA)
+        refused.then_rejected("no-such-episode", field="episode", named="1-2")
 
     def test_of_a_party_is_its_own(self) -> None:
         thread.when(BeginThread(media=MEDIA, party_id=P), by=ANA).then(begun(OURS))

@@ -86,6 +86,7 @@ def _post(command: Post, comment: Comment, context: Context, rules: Rules) -> li
     shadow = may_take_part(thread_id, context)
     if comment.uid:
         return []
+    command.must_agree()
     text = readable(command.text, LONGEST_TEXT)
     rule = held_by(text, room_with(thread_id), context, rules)
     parent = None if command.parent is None else _answered(thread_id, command.parent, context)

@@ -18,9 +18,9 @@ from events.contracts.comments import (
     ThreadEvent,
     ThreadLocked,
     ThreadTitled,
+    about,
     room_of,
 )
-from events.contracts.library.works import parse
 from events.decider import Decider
 from events.messages import Context, Rejected
 
@@ -38,6 +38,7 @@ def _decide(command: ThreadCommand, thread: Thread, context: Context, rules: Rul
     match command:
         case BeginThread():
             must_be_signed_in(context)
+            command.must_agree()
             return _titled(command, thread, context, rules) if thread.begun else [_begun(command, context, rules)]
         case LockThread():
             _must_moderate(command, thread, context)
@@ -57,17 +58,12 @@ def _must_moderate(command: LockThread | Pin, thread: Thread, context: Context) 
 
 def _begun(command: BeginThread, context: Context, rules: Rules) -> ThreadBegun:
     """Under the one form of its ids, in which an episode without a season is one of the first."""
-    named = parse(command.media)
-    season, episode = command.season, command.episode
-    if named.episode is not None:
-        season, episode = named.episode.season, named.episode.episode
-    elif episode is not None and season is None:
-        season = 1
+    named = about(command.media, command.season, command.episode)
     return ThreadBegun(
         thread_id=command.thread_id,
-        media=named.work,
-        season=season,
-        episode=episode,
+        media=named.media,
+        season=named.season,
+        episode=named.episode,
         party_id=command.party_id,
         title=_title(command, context, rules),
         by=context.actor,

@@ -65,6 +65,7 @@ PEOPLE_LATELY = """
 async def statistics(db: Db, query: ShowStatistics, context: Context) -> ThreadStatistics:
     id = query.thread_id
     await readable(db, room_of(id), context)
+    query.must_agree()
     thread = (await threads_of(db, [id])).get(id)
     if thread is None:
         return ThreadStatistics(

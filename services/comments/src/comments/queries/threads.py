@@ -135,6 +135,7 @@ async def thread(db: Db, query: ShowThread, context: Context) -> ThreadPage:
     after = None if query.cursor is None else cursor.read(query.cursor, Place)
     id = query.thread_id
     await readable(db, room_of(id), context)
+    query.must_agree()
     row = (await threads_of(db, [id])).get(id)
     if row is None:
         return ThreadPage(

@@ -28,6 +28,7 @@ STRIP = "select part, comments from strip where thread_id = $1"
 
 async def timed(db: Db, query: ShowTimed, context: Context) -> TimedPage:
     await readable(db, room_of(query.thread_id), context)
+    query.must_agree()
     end = min(query.end, query.start + LONGEST)
     rows = await db.fetch(TIMED, query.thread_id, query.start, end, query.limit)
     names = TimedComment.__struct_fields__
@@ -39,6 +40,7 @@ async def timed(db: Db, query: ShowTimed, context: Context) -> TimedPage:
 
 async def density(db: Db, query: ShowDensity, context: Context) -> Density:
     await readable(db, room_of(query.thread_id), context)
+    query.must_agree()
     strip = {row["part"]: row["comments"] for row in await db.fetch(STRIP, query.thread_id)}
     if not strip:
         return Density(PLACE_SECONDS, [], 0)

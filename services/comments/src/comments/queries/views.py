@@ -4,8 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from events.contracts.comments import CommentView, Reactions, ThreadView, party_of
-from events.contracts.library.works import parse
+from events.contracts.comments import CommentView, Reactions, ThreadView, about, party_of
 from events.projection import Db
 
 MOST_EMOJI = 20
@@ -90,16 +89,12 @@ def thread_view(row: Any) -> ThreadView:
 
 def unbegun(thread_id: str, media: str, season: int | None, episode: int | None) -> ThreadView:
     """A thread in which nobody has said anything."""
-    named = parse(media)
-    if named.episode is not None:
-        season, episode = named.episode.season, named.episode.episode
-    elif episode is not None and season is None:
-        season = 1
+    named = about(media, season, episode)
     return ThreadView(
         thread_id=thread_id,
-        media=named.work,
-        season=season,
-        episode=episode,
+        media=named.media,
+        season=named.season,
+        episode=named.episode,
         party_id=party_of(thread_id),
         title=None,
         begun_at=None,

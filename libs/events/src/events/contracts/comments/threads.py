@@ -24,6 +24,7 @@ from events.contracts.comments.words import (
     Title,
     Veil,
     Why,
+    about,
     access_topics,
     comment_key,
     mine_topic,
@@ -40,7 +41,7 @@ from events.contracts.comments.words import (
     topic,
     unread_topic,
 )
-from events.messages import NO_NUL, Command, Context, Event, Id, Key, MediaSeconds, Personal, Query
+from events.messages import NO_NUL, Command, Context, Event, Id, Key, MediaSeconds, Personal, Query, Rejected
 
 IN_PARTY = ("no-such-party", "not-a-member", "banned")
 """Of a party's own threads; `banned` also of all of them, for whom moderators keep out."""
@@ -65,13 +66,23 @@ class _About(Struct, frozen=True, kw_only=True):
 
     media: MediaId
     season: Number | None = None
+    """With no episode, here or in the id, it is the thread of the whole season."""
     episode: Number | None = None
+    """Without a season: of the first."""
     party_id: PartyId | None = None
     """The party's own thread; the one for everybody if not given."""
 
     @property
     def thread_id(self) -> str:
         return thread_of(self.media, self.season, self.episode, self.party_id)
+
+    def must_agree(self) -> None:
+        """Raise `Rejected` if the id names one episode and the arguments another."""
+        one = about(self.media)
+        if one.episode is None:
+            return
+        if self.season not in (None, one.season) or self.episode not in (None, one.episode):
+            raise Rejected("no-such-episode", field="episode", named=f"{one.season}-{one.episode}")
 
 
 def _standings(thread_id: str, uid: str) -> tuple[Key, ...]:
@@ -91,7 +102,7 @@ class Post(_About, Command, frozen=True, kw_only=True):
     personal: ClassVar[bool] = True
     returns: ClassVar[Any] = PostedComment
     errors: ClassVar[tuple[str, ...]] = (
-        *WRITING, *RULES, "name-missing", "no-such-comment", "too-deep", "rate-limited",
+        *WRITING, *RULES, "no-such-episode", "name-missing", "no-such-comment", "too-deep", "rate-limited",
     )  # fmt: skip
     text: Text
     parent: CommentId | None = None
@@ -678,6 +689,8 @@ class _OfThread(Query, frozen=True, kw_only=True):
 
 
 class _AboutThread(_About, _OfThread, frozen=True, kw_only=True):
+    errors: ClassVar[tuple[str, ...]] = (*IN_PARTY, "no-such-episode")
+
     def _thread(self) -> str:
         return self.thread_id
 
@@ -694,7 +707,7 @@ class ShowThread(_AboutThread, frozen=True, kw_only=True):
 
     function: ClassVar[str] = "comments.thread"
     returns: ClassVar[Any] = ThreadPage
-    errors: ClassVar[tuple[str, ...]] = (*IN_PARTY, "bad-cursor")
+    errors: ClassVar[tuple[str, ...]] = (*IN_PARTY, "no-such-episode", "bad-cursor")
     order: Order = "newest"
     depth: Depth = 2
     """How deep replies are shown; below it they are counted."""

@@ -2,7 +2,7 @@
 
 from base64 import b32encode
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
@@ -88,18 +88,31 @@ PLACE_SECONDS = 10.0
 """The strip of a film counts comments in parts of so many seconds."""
 
 
-def thread_of(media: str, season: int | None = None, episode: int | None = None, party_id: str | None = None) -> str:
-    """The id of the one thread about something, for everybody or within a party; whichever form its ids are in.
+class About(NamedTuple):
+    """What a thread is about, under the one form of its ids."""
 
-    An episode without a season is one of the first: entries of anime have no others.
+    media: str
+    season: int | None = None
+    episode: int | None = None
+
+
+def about(media: str, season: int | None = None, episode: int | None = None) -> About:
+    """What these name; an episode in the id goes before the arguments.
+
+    An episode without a season is one of the first: entries of anime have no others. A season without an episode is
+    the season.
     """
-    named = parse(media)
+    named = parse(media.strip() or media)
     if named.episode is not None:
-        season, episode = named.episode.season, named.episode.episode
-    elif episode is not None and season is None:
-        season = 1
-    about = "\0".join((named.work, *("" if number is None else str(number) for number in (season, episode))))
-    digest = b32encode(sha256(f"{party_id or ''}\0{about}".encode()).digest()).decode()[:26].lower()
+        return About(named.work, named.episode.season, named.episode.episode)
+    return About(named.work, 1 if episode is not None and season is None else season, episode)
+
+
+def thread_of(media: str, season: int | None = None, episode: int | None = None, party_id: str | None = None) -> str:
+    """The id of the one thread about something, for everybody or within a party; whichever form its ids are in."""
+    work, *numbers = about(media, season, episode)
+    one = "\0".join((work, *("" if number is None else str(number) for number in numbers)))
+    digest = b32encode(sha256(f"{party_id or ''}\0{one}".encode()).digest()).decode()[:26].lower()
     return f"{digest}@{party_id}" if party_id else digest
 
 

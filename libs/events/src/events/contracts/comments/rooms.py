@@ -258,7 +258,8 @@ class _Line(Event, frozen=True, kw_only=True):
 
 
 class Said(_Line, frozen=True, kw_only=True, tag="comments.said"):
-    """Somebody said something. Their name is in the room's state, and told as `person` before their first line."""
+    """Somebody said something. Their name is in the room's state, and told as `person` shortly after
+    their first line if it was not known there."""
 
     public: ClassVar[tuple[str, ...]] = ("line", "uid", "text", "answers", "media_seconds", "mentions", "at")
 

@@ -38,7 +38,8 @@ class ErasureCertified(Event, frozen=True, kw_only=True, tag="library.erasure-ce
 
 class EraseMe(Command, frozen=True, kw_only=True):
     """Erase everything that is kept about me, everywhere: it cannot be taken back. It goes on in the background, see
-    `library.erasure`; in parties that I was in somebody without a name remains."""
+    `library.erasure`; in parties that I was in somebody without a name remains, and what I wrote in
+    threads and chats stays, without my name."""
 
     function: ClassVar[str] = "library.erase_me"
     confirm: Literal["erase everything"]

@@ -15,7 +15,8 @@ IS_READ = """async () => {
   const { client, room } = globalThis.matinee;
   const { value } = await client.call("comments.thread", { media: room.party.media, party_id: room.id, limit: 1 });
   const { value: mine } = await client.call("comments.mine", { thread_id: value.thread.thread_id });
-  return value.thread.comments > 0 && mine.read_until !== null && Date.parse(value.thread.latest_at) <= Date.parse(mine.read_until);
+  const { comments, latest_at } = value.thread;
+  return comments > 0 && mine.read_until !== null && Date.parse(latest_at) <= Date.parse(mine.read_until);
 }"""
 
 # What was shown over the film and where the film was then, as long as the page lives.

@@ -68,7 +68,7 @@ def _something(talk: Talk, chance: Random, thread_id: str, id: str, by: str) -> 
         {"hide": talk.hide, "restore": talk.restore, "remove": talk.remove}[what](id, thread_id)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chance=st.randoms(use_true_random=False), steps=st.integers(1, 40), size=st.integers(2, 15))
 async def test_any_interleaving_in_any_batches_reads_as_the_log_does(
     model: ReadModel, chance: Random, steps: int, size: int
@@ -80,7 +80,7 @@ async def test_any_interleaving_in_any_batches_reads_as_the_log_does(
     await says_what_was_told(model.reader, talk.commits)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 async def test_however_the_log_is_cut_the_rows_are_the_same(model: ReadModel, seed: int) -> None:
     talk = lived(Random(seed), 300)
     found = []
@@ -94,7 +94,7 @@ async def test_however_the_log_is_cut_the_rows_are_the_same(model: ReadModel, se
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest", "top", "moment"])
-@pytest.mark.parametrize("seed", [100, 101])
+@pytest.mark.parametrize("seed", [100])
 async def test_all_pages_together_show_each_comment_once_and_before_its_replies(
     model: ReadModel, seed: int, order: Any
 ) -> None:

@@ -24,7 +24,7 @@ from events.projection import LOG, Db
 from events.service import Replica
 from ops.embedded import Embedded
 
-HISTORIES = int(os.environ.get("MATINEE_HISTORIES", "16"))
+HISTORIES = int(os.environ.get("MATINEE_HISTORIES", "6"))
 STEPS = 15
 """Of each person."""
 PEOPLE = tuple(f"guest-{n}" for n in range(7))

@@ -99,7 +99,7 @@ def told(happened: Sequence[tuple[str, tuple[str, str, int]]]) -> tuple[Story, d
     return story, rooms
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(happenings, cuts)
 async def test_however_lines_are_told_the_rows_are_a_plain_fold(
     model: ReadModel, happened: Sequence[tuple[str, tuple[str, str, int]]], sizes: Sequence[int]
@@ -224,7 +224,7 @@ class Life:
         ))()  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 async def test_however_the_log_is_cut_the_rows_are_the_same(
     model: ReadModel, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,7 +244,7 @@ async def test_however_the_log_is_cut_the_rows_are_the_same(
 samples = st.lists(st.tuples(st.sampled_from(("final", "other")), st.integers(0, 5), st.integers(1, 3)), max_size=12)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(samples)
 async def test_however_samples_are_cut_the_newest_is_kept(
     model: ReadModel, samples: Sequence[tuple[str, int, int]]

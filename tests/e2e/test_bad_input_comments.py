@@ -225,6 +225,16 @@ UNKNOWN: list[Case] = [
     ("chat.review", lambda s: {"room": s.room, "line": NO_COMMENT}, "no-such-line"),
     ("chat.review", lambda s: {"room": s.room, "line": NO_COMMENT}, "no-such-line"),
     ("chat.pin", lambda s: {"room": s.room, "line": NO_COMMENT}, "no-such-line"),
+    *(
+        (f"comments.{fn}", lambda s, more=more: {"media": "tt0108778:1:2", "episode": 3, **more}, "no-such-episode")
+        for fn, more in (
+            ("post", {"text": "x"}),
+            ("thread", {}),
+            ("timed", {"start": 0, "end": 60}),
+            ("density", {}),
+            ("statistics", {}),
+        )
+    ),
     ("chat.report", lambda s: {"room": s.room, "line": NO_COMMENT, "why": "spam"}, "no-such-line"),
     *(
         (fn, lambda s, room=room, more=more: {"room": room, **more}, code)

@@ -94,7 +94,7 @@ class TestBegin:
         )
 
     @pytest.mark.parametrize("other", [{"season": 1, "episode": 3}, {"season": 2}, {"episode": 3}])
-    def test_is_not_about_one_episode_by_its_id_and_another_by_its_numbers(self, other: dict[str, int]) -> None:
+    def test_is_not_about_one_episode_by_its_id_and_another_by_its_numbers(self, other: dict[str, Any]) -> None:
         refused = thread.when(BeginThread(media="tt0903747:1:2", **other), by=ANA)
         refused.then_rejected("no-such-episode", field="episode", named="1-2")
 

@@ -148,7 +148,8 @@ class TestThreads:
     async def test_the_first_title_that_may_be_shown_is_the_threads(self, at: Town) -> None:
         media = a_film()
         for title in (None, "Rosebud", "The Matrix", "Else"):
-            await at.do("comments.post", ANA, media=media, text="Hi", **({"title": title} if title else {}))
+            titled: dict[str, Any] = {"title": title} if title else {}
+            await at.do("comments.post", ANA, media=media, text="Hi", **titled)
 
         assert (await at.see("comments.thread", ANA, media=media))["thread"]["title"] == "The Matrix"
 

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -104,12 +105,20 @@ class Town:
         headers = {CONTEXT: _context(by, roles, ago, id)}
         if kind == "qry" and service in self.positions:
             headers[AFTER] = self.positions[service]
-        reply = await self.bus.request(f"{kind}.{service}.{fn}", json.dumps(args).encode(), headers)
-        answer = _answers.decode(reply.data)
+        answer = await self._answer(f"{kind}.{service}.{fn}", json.dumps(args).encode(), headers)
         value = msgspec.json.decode(_told(answer))
         if kind == "cmd":
             self.positions[service] = answer.position
         return value
+
+    async def _answer(self, subject: str, body: bytes, headers: dict[str, str]) -> Answer:
+        """A question whose read model is not there yet is asked again, as gateways do in the end."""
+        deadline = time.monotonic() + 10.0
+        while True:
+            answer = _answers.decode((await self.bus.request(subject, body, headers)).data)
+            late = answer.error is not None and answer.error.code == "position-not-reached"
+            if not late or time.monotonic() > deadline:
+                return answer
 
 
 def _context(by: str, roles: tuple[str, ...], ago: float, id: str = "") -> str:

@@ -214,7 +214,10 @@ class Aggregates:
         first = loaded[keys[0]]
         known = first.known.get(context.actor, {}).get(context.command_id)
         if known is not None and (repeated := _repeated(known, context)):
-            return repeated
+            if len(keys) == 1:
+                return repeated
+            await self._catch_up(loaded)  # what was decided over several is there where the last of them is
+            return Done(max(found.sequence for found in loaded.values()), repeated=True)
         newest = max((found.at for found in loaded.values() if found.at is not None), default=None)
         context = _forward(context, newest, self._ambient(keys[0]))
         try:
@@ -234,7 +237,7 @@ class Aggregates:
         for write, sequence in zip(sealed, sequences, strict=True):
             self._advance(loaded[write.key], write, sequence, context)
         try:
-            return Done(sequences[0], await self._publish(decided, context), committed=True)
+            return Done(max(sequences), await self._publish(decided, context), committed=True)
         except Unavailable as away:
             # Not "nothing was carried out": the facts are in.
             raise TimedOut(aggregate=str(keys[0])) from away

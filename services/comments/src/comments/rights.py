@@ -80,18 +80,40 @@ class Parties:
         self._bus = bus
         self._known: dict[str, dict[str, tuple[Rights, float]]] = {}
         """By party and uid, and until when it is believed."""
+        self._asking: dict[str, dict[str, asyncio.Future[Rights]]] = {}
+        """By party and uid: questions under way, until the party changes."""
         self._last: Notice | None = None
 
     async def start(self) -> None:
         await self._bus.subscribe(f"changed.{PARTIES}", self._on_notice)
-        self._bus.on_reconnect(self._known.clear)
+        self._bus.on_reconnect(self._forget_all)
 
     async def rights(self, party_id: str, context: Context, *, fresh: bool = False) -> Rights:
         """Raise `Rejected` as the party refuses: `no-such-party`, `not-a-member`, `banned`; or `unavailable`."""
-        people = self._people(party_id)
-        known = people.get(context.actor)
-        if known is not None and not fresh and time.monotonic() < known[1]:
+        if fresh:
+            return await self._learn(party_id, context)
+        known = self._people(party_id).get(context.actor)
+        if known is not None and time.monotonic() < known[1]:
             return known[0]
+        # What somebody sends in one burst is asked once.
+        asking = self._asking.setdefault(party_id, {})
+        asked = asking.get(context.actor)
+        if asked is None:
+            asked = asking[context.actor] = asyncio.ensure_future(self._learn(party_id, context))
+            asked.add_done_callback(lambda done: self._answered(party_id, context.actor, done))
+        return await asyncio.shield(asked)
+
+    def _answered(self, party_id: str, uid: str, done: "asyncio.Future[Rights]") -> None:
+        if not done.cancelled():
+            done.exception()  # told to whoever waits for it, if anybody still does
+        asking = self._asking.get(party_id, {})
+        if asking.get(uid) is done:
+            del asking[uid]
+            if not asking:
+                del self._asking[party_id]
+
+    async def _learn(self, party_id: str, context: Context) -> Rights:
+        people = self._people(party_id)
         try:
             rights = await self._ask(ShowRights(party_id=party_id), Rights, context)
         except Rejected:
@@ -141,11 +163,17 @@ class Parties:
         if notice == last:
             return
         if last is None or (last.epoch, last.schema, last.end) != (notice.epoch, notice.schema, notice.start):
-            self._known.clear()
+            self._forget_all()
         for topic in notice.topics:
             kind, _, about = topic.partition(":")
             if kind in ("party", CHAT.guarded_by):
-                self._known.pop(about.partition(":")[0], None)
+                party_id = about.partition(":")[0]
+                self._known.pop(party_id, None)
+                self._asking.pop(party_id, None)
+
+    def _forget_all(self) -> None:
+        self._known.clear()
+        self._asking.clear()
 
 
 class Needs:

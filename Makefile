@@ -7,7 +7,8 @@ PROJECTS := libs/events libs/ops services/gateway services/parties services/libr
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-annotate --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
-ALONE := tests/browser tests/faults tests/integration/test_bench.py
+ALONE := tests/browser/test_sync.py tests/faults
+LATER := tests/browser tests/integration/test_bench.py
 CHECKED := libs services tests $(wildcard bench)
 
 help: ## Show what can be asked for
@@ -20,7 +21,8 @@ setup: .venv/.dev ## Make .venv with everything that tests and checks need
 
 test: lint ## Everything: the checks, then every test with real servers
 	@ended=0; \
-	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ALONE:%=--ignore=%) || ended=1; \
+	$(BIN)/pytest --numprocesses 2 --dist loadfile $(LATER:%=--ignore=%) $(ALONE:%=--ignore=%) || ended=1; \
+	$(BIN)/pytest --numprocesses 2 --dist loadfile $(LATER) $(ALONE:%=--ignore=%) || ended=1; \
 	$(BIN)/pytest $(ALONE) || ended=1; \
 	exit $$ended
 

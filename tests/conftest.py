@@ -10,6 +10,7 @@
 """
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,16 @@ import pytest
 from ops.embedded import Embedded, servers_over
 from ops.provision import provision
 from tests.system import System, system_over
+
+THOROUGHLY = bool(os.environ.get("MATINEE_FAULTS_SLOWLY"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not THOROUGHLY:
+        skip = pytest.mark.skip(reason="one of many like it; MATINEE_FAULTS_SLOWLY=1 runs it")
+        for item in items:
+            if item.get_closest_marker("thorough") is not None:
+                item.add_marker(skip)
 
 
 @pytest.fixture(scope="session")

@@ -108,6 +108,7 @@ async def test_what_one_says_at_ten_seconds_another_sees_over_the_film_at_ten_se
     await eventually(lambda: ben.page.evaluate("cards.length === 2"), within=8)
 
 
+@pytest.mark.thorough
 async def test_who_does_not_want_comments_over_the_film_sees_none(cast: Cast) -> None:
     ana, ben = await seated(cast, "Ana", "Ben", tab="Comments")
     for person in (ana, ben):
@@ -122,6 +123,7 @@ async def test_who_does_not_want_comments_over_the_film_sees_none(cast: Cast) ->
     await expect(ben.page.locator(".card-over")).to_have_count(0)
 
 
+@pytest.mark.thorough
 async def test_a_spoiler_is_covered_over_the_film_and_beside_it_until_one_wants_to_see_it(cast: Cast) -> None:
     ana, ben = await seated(cast, "Ana", "Ben", tab="Comments")
     for person in (ana, ben):
@@ -199,6 +201,7 @@ async def test_links_of_http_and_https_lead_out_without_telling_from_where(cast:
     await expect(link).to_have_attribute("target", "_blank")
 
 
+@pytest.mark.thorough
 async def test_writing_from_right_to_left_turns_nothing_else_round(cast: Cast) -> None:
     ana, ben = await seated(cast, "\u05d0\u05e0\u05d4", "Ben", tab="Chat")
     await say(ana, "\u05e9\u05dc\u05d5\u05dd Ben!")
@@ -321,6 +324,7 @@ async def test_lines_are_answered_taken_back_hidden_and_shown_again(cast: Cast) 
     await expect(of(ben, "rude words")).not_to_contain_text("A moderator hid this")
 
 
+@pytest.mark.thorough
 async def test_who_said_what_a_rule_holds_back_is_told_that_it_waits(cast: Cast) -> None:
     ana, ben = await seated(cast, "Ana", "Ben", tab="Chat")
     await ana.page.evaluate(
@@ -335,6 +339,7 @@ async def test_who_said_what_a_rule_holds_back_is_told_that_it_waits(cast: Cast)
     await expect(log(ana)).not_to_contain_text("see example.org/a")
 
 
+@pytest.mark.thorough
 async def test_a_line_at_the_top_is_seen_by_who_comes_later(cast: Cast) -> None:
     (ana,) = await seated(cast, "Ana", tab="Chat")
     await say(ana, "We begin at eight")
@@ -347,6 +352,7 @@ async def test_a_line_at_the_top_is_seen_by_who_comes_later(cast: Cast) -> None:
     await expect(ben.page.locator(".pinned")).to_be_hidden()
 
 
+@pytest.mark.thorough
 async def test_moderators_set_the_chats_rules_and_the_others_are_told_in_words(cast: Cast) -> None:
     ana, ben = await seated(cast, "Ana", "Ben", tab="Chat")
     await say(ben, "Hello")
@@ -376,6 +382,7 @@ async def test_moderators_set_the_chats_rules_and_the_others_are_told_in_words(c
     await expect(ben.page.get_by_label("Say something", exact=True)).to_be_disabled()
 
 
+@pytest.mark.thorough
 async def test_who_is_muted_is_told_so_and_may_speak_again_when_it_is_lifted(cast: Cast) -> None:
     ana, ben = await seated(cast, "Ana", "Ben", tab="Chat")
     await say(ben, "noise noise")
@@ -425,6 +432,7 @@ async def test_who_speaks_in_the_shadow_is_heard_by_nobody_and_does_not_notice(c
     await cem.sees("Nobody in this room has said anything about it yet.")
 
 
+@pytest.mark.thorough
 async def test_who_is_kept_out_of_the_chat_is_told_so_and_let_in_again(cast: Cast) -> None:
     ana, ben = await seated(cast, "Ana", "Ben", tab="Chat")
     await say(ana, "Hello")
@@ -443,6 +451,7 @@ async def test_who_is_kept_out_of_the_chat_is_told_so_and_let_in_again(cast: Cas
     await expect(ben.page.get_by_label("Say something", exact=True)).to_be_enabled()
 
 
+@pytest.mark.thorough
 async def test_lines_can_be_reached_and_answered_by_keyboard_alone(cast: Cast) -> None:
     ana, ben = await seated(cast, "Ana", "Ben", tab="Chat")
     await say(ben, "Who is that?")
@@ -462,6 +471,7 @@ async def test_lines_can_be_reached_and_answered_by_keyboard_alone(cast: Cast) -
     await expect(of(ben, "The gardener").locator(".quoted")).to_contain_text("Who is that?")
 
 
+@pytest.mark.thorough
 async def test_what_is_reported_is_looked_at_in_the_settings(cast: Cast) -> None:
     ana, ben, cem = await seated(cast, "Ana", "Ben", "Cem", tab="Chat")
     await say(ben, "buy my pills")
@@ -486,6 +496,7 @@ async def test_what_is_reported_is_looked_at_in_the_settings(cast: Cast) -> None
     await expect(log(cem)).to_contain_text("just a joke")
 
 
+@pytest.mark.thorough
 async def test_emoji_over_the_film_are_passed_on_and_not_kept(cast: Cast) -> None:
     ana, ben = await seated(cast, "Ana", "Ben", tab="Chat")
     await ben.press("Laugh")
@@ -521,6 +532,7 @@ async def test_comments_are_answered_changed_and_taken_back_before_each_others_e
     await expect(ana.page.locator("li.comment")).to_have_count(0)
 
 
+@pytest.mark.thorough
 async def test_people_react_with_emoji_of_their_own(cast: Cast) -> None:
     ana, ben = await seated(cast, "Ana", "Ben", tab="Comments")
     await comment(ana, "What do you say?")
@@ -542,6 +554,7 @@ async def test_people_react_with_emoji_of_their_own(cast: Cast) -> None:
     await expect(of(ana, "What do you say?").get_by_role("button", name="👍 by 1")).to_be_visible()
 
 
+@pytest.mark.thorough
 async def test_what_waits_for_a_moderator_is_seen_by_its_author_alone_until_then(cast: Cast) -> None:
     ana, ben, cem = await seated(cast, "Ana", "Ben", "Cem", tab="Comments")
     await ana.page.evaluate(
@@ -561,6 +574,7 @@ async def test_what_waits_for_a_moderator_is_seen_by_its_author_alone_until_then
     await expect(of(ben, "Read https").locator(".note")).to_be_hidden()
 
 
+@pytest.mark.thorough
 async def test_this_rooms_comments_are_not_everybodys(cast: Cast) -> None:
     ana, ben = await cast.person("Ana"), await cast.person("Ben")
     for person in (ana, ben):
@@ -577,6 +591,7 @@ async def test_this_rooms_comments_are_not_everybodys(cast: Cast) -> None:
     await ben.sees("Nobody in this room has said anything about it yet.")
 
 
+@pytest.mark.thorough
 async def test_many_comments_come_page_by_page_and_many_replies_when_asked(cast: Cast) -> None:
     (ana,) = await seated(cast, "Ana", tab="Comments")
     await ana.page.evaluate(
@@ -601,6 +616,7 @@ async def test_many_comments_come_page_by_page_and_many_replies_when_asked(cast:
     await expect(ana.page.locator("li.comment").first).to_contain_text("comment number 0.")
 
 
+@pytest.mark.thorough
 async def test_what_is_new_is_counted_until_it_was_seen(cast: Cast) -> None:
     ana, ben = await seated(cast, "Ana", "Ben", tab="Comments")
     await comment(ana, "First")

@@ -206,6 +206,7 @@ def copy(source: Path, target: Path) -> None:
     subprocess.run(["cp", "-a", str(source), str(target)], check=True)
 
 
+@pytest.mark.thorough
 async def test_who_was_erased_after_a_backup_is_erased_again_when_it_was_put_back(tmp_path: Path) -> None:
     folder, backup, kept = tmp_path / "matinee", tmp_path / "backup", tmp_path / "erasures.ndjson"
     with trusting(folder) as system:
@@ -359,6 +360,7 @@ async def test_an_import_under_way_brings_nothing_back(system: System) -> None:
     await bus.close()
 
 
+@pytest.mark.thorough
 async def test_whatever_is_killed_meanwhile_it_comes_to_an_end(system: System) -> None:
     ana = Person(system)
     bus = await Bus.connect(system.running.nats_url, "ops")

@@ -58,7 +58,8 @@ Looking = Callable[[Any, Context], Awaitable[Context]]
 
 PARTIES = "parties"
 MINE = "party.mine"
-KEPT_SECONDS = 2.0
+KEPT_SECONDS = 20.0
+"""Notices end it sooner; so long an answer may be believed although a notice was lost and no later one showed it."""
 KEPT_PARTIES = 2_000
 KEPT_PEOPLE = 2_000
 """Of one party."""

@@ -7,8 +7,10 @@ PROJECTS := libs/events libs/ops services/gateway services/parties services/libr
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-annotate --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
-ALONE := tests/browser/test_sync.py tests/faults
-LATER := tests/browser tests/integration/test_bench.py
+ALONE := tests/browser/test_sync.py
+PAGES := tests/browser tests/integration/test_bench.py
+FAULTS := tests/faults
+PAIRWISE := $(BIN)/pytest --numprocesses 2 --dist loadfile
 CHECKED := libs services tests $(wildcard bench)
 
 help: ## Show what can be asked for
@@ -21,8 +23,9 @@ setup: .venv/.dev ## Make .venv with everything that tests and checks need
 
 test: lint ## Everything: the checks, then every test with real servers
 	@ended=0; \
-	$(BIN)/pytest --numprocesses 2 --dist loadfile $(LATER:%=--ignore=%) $(ALONE:%=--ignore=%) || ended=1; \
-	$(BIN)/pytest --numprocesses 2 --dist loadfile $(LATER) $(ALONE:%=--ignore=%) || ended=1; \
+	$(PAIRWISE) $(patsubst %,--ignore=%,$(PAGES) $(FAULTS)) || ended=1; \
+	$(PAIRWISE) $(PAGES) --ignore=$(ALONE) || ended=1; \
+	$(PAIRWISE) $(FAULTS) || ended=1; \
 	$(BIN)/pytest $(ALONE) || ended=1; \
 	exit $$ended
 
